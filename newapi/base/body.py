@@ -1,0 +1,89 @@
+"""Edit the top-level keys of a JSON object and leave the rest as the bytes it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from newapi.base.errors import CallerError
+
+_DECODE = msgspec.json.Decoder(dict[str, Raw])
+_ENCODE = msgspec.json.Encoder()
+
+
+class Body:
+    """A JSON object whose values stay raw until someone asks for them.
+
+    Keys that are not touched are byte-equal afterwards, so unknown fields survive by construction; 410 kB cost 0.12 ms
+    where parsing and writing all of it costs 0.6 to 1.4 ms.
+    """
+
+    __slots__ = ("_raw", "_values", "changed")
+
+    def __init__(self, raw: bytes) -> None:
+        """Split `raw`.
+
+        Raises:
+            CallerError: It is not a JSON object.
+        """
+        try:
+            self._raw = _DECODE.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            raise CallerError(f"the body is not a JSON object: {e}", code="invalid_json") from None
+        self._values: dict[str, Any] = {}
+        self.changed = False
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of `key`, decoded; `default` when it is absent. Changing it needs a `set`."""
+        if key in self._values:
+            return self._values[key]
+        raw = self._raw.get(key)
+        return default if raw is None else msgspec.json.decode(raw)
+
+    def raw(self, key: str) -> bytes | None:
+        """Return the JSON text of `key`, or None when it is absent."""
+        if key in self._values:
+            return _ENCODE.encode(self._values[key])
+        found = self._raw.get(key)
+        return None if found is None else bytes(found)
+
+    def set(self, key: str, value: Any) -> None:
+        """Give `key` a value: anything msgspec encodes, `Raw` too."""
+        self._raw.setdefault(key, Raw(b"null"))
+        self._values[key] = value
+        self.changed = True
+
+    def pop(self, key: str) -> Any:
+        """Remove `key`; return its value, None when it was absent."""
+        if key not in self._raw:
+            return None
+        value = self.get(key)
+        del self._raw[key]
+        self._values.pop(key, None)
+        self.changed = True
+        return value
+
+    def drop(self, *keys: str) -> None:
+        """Remove `keys`, those that are there."""
+        for key in keys:
+            if key in self._raw:
+                del self._raw[key]
+                self._values.pop(key, None)
+                self.changed = True
+
+    def keep(self, *keys: str) -> None:
+        """Remove every key but `keys`."""
+        self.drop(*(k for k in tuple(self._raw) if k not in keys))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._raw
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._raw))
+
+    def encode(self) -> bytes:
+        """Return the object as JSON."""
+        return _ENCODE.encode({k: self._values[k] if k in self._values else v for k, v in self._raw.items()})

@@ -1,0 +1,1 @@
+"""Bytes of a stream into frames, fed piece by piece."""
