@@ -86,4 +86,4 @@ class Body:
 
     def encode(self) -> bytes:
         """Return the object as JSON."""
-        return _ENCODE.encode({k: self._values[k] if k in self._values else v for k, v in self._raw.items()})
+        return _ENCODE.encode({k: self._values.get(k, v) for k, v in self._raw.items()})

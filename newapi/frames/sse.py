@@ -7,7 +7,7 @@ from msgspec import Struct
 from newapi.base.errors import UpstreamError
 
 MAX_FRAME = 128 * 1024 * 1024
-"""Bytes one event may have: a whole inlined picture fits; an upstream that never ends a line does not eat the memory."""
+"""Bytes one event may have: a whole inlined picture fits; a line that never ends does not eat the memory."""
 
 
 class Frame(Struct, frozen=True, gc=False):

@@ -141,7 +141,7 @@ class Tool(Struct, frozen=True, tag="tool"):
 
 
 class CustomTool(Struct, frozen=True, tag="custom_tool"):
-    """OpenAI's tool that takes free text. `body` is the `custom` object as it came (Responses' flat form without type)."""
+    """OpenAI's tool that takes free text; `format` is its grammar object as it came."""
 
     name: str
     description: str = ""
