@@ -188,6 +188,10 @@ class Format(Struct, frozen=True):
     """(error, request id) -> the error as one event of a stream, and the end of it where the format has one."""
     keepalive: bytes = b": keepalive\n\n"
     """Bytes that a client of this format skips, sent while the upstream is silent."""
+    ending: bytes = b""
+    """The frame that ends a stream, where the format has one: added on the verbatim lane when the upstream forgot it."""
+    usage_frame: Callable[[Usage, WriterOptions], bytes] | None = None
+    """A frame that states usage, sent before the end on the verbatim lane when the upstream stated none."""
     frame_filter: Callable[[WriterOptions], Callable[[Frame], bytes] | None] | None = None
     """Makes a filter of the frames of a stream on the verbatim lane; None (or a None result): bytes go through."""
 

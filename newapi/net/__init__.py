@@ -1,0 +1,1 @@
+"""Sockets to upstreams: the only package that opens any for the relay."""
