@@ -50,6 +50,11 @@ class Peek(Struct, frozen=True):
     max_output: int = 0
     """Tokens the answer may have, 0 when it was not said."""
     n: int = 1
+    """Pictures or alternatives asked for."""
+    image_size: str = ""
+    image_quality: str = ""
+    include_usage: bool = True
+    """OpenAI chat and completions: whether the caller wants the closing usage chunk (`stream_options.include_usage`)."""
 
 
 class Loss(Struct, frozen=True):

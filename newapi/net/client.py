@@ -402,9 +402,9 @@ class Client:
                 return connection
         return None
 
-    async def _connect(self, origin: Origin, timeout: float, loop: asyncio.AbstractEventLoop) -> _Connection:
+    async def _connect(self, origin: Origin, seconds: float, loop: asyncio.AbstractEventLoop) -> _Connection:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 _, protocol = await loop.create_connection(
                     lambda: _Connection(self, origin, loop),
                     origin.host,
@@ -414,7 +414,7 @@ class Client:
                 )
         except TimeoutError:
             raise UpstreamError(
-                f"could not connect to the upstream within {timeout:g} seconds",
+                f"could not connect to the upstream within {seconds:g} seconds",
                 kind="connect",
                 status=504,
                 code="timeout",

@@ -1,4 +1,4 @@
-"""Calls through a proxy (http, https, socks5), by httpx: rare, so its cost does not matter, and its proxies are good."""
+"""Calls through a proxy (http, https, socks5), by httpx: rare, so its cost does not matter, and its proxies work."""
 
 from __future__ import annotations
 

@@ -1,0 +1,77 @@
+"""A snapshot out of what the database holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from newapi import providers
+from newapi.base.errors import NewapiError
+from newapi.base.secret import Secret
+from newapi.billing.book import PriceBook
+from newapi.relay.override import compile_operations
+from newapi.relay.snapshot import Channel, Snapshot, TokenEntry, UserEntry
+from newapi.store.snapshot import Stored, StoredChannel
+
+Resolve = Callable[[str], Secret]
+"""Returns the secret that a reference names; raises NewapiError where it cannot."""
+Warn = Callable[[str], None]
+
+
+def build(stored: Stored, resolve: Resolve, warn: Warn) -> Snapshot:
+    """Return the snapshot of `stored`.
+
+    A channel whose key cannot be resolved is left out, and `warn` says which and why: the others go on serving.
+    """
+    channels: list[Channel] = []
+    for row in stored.channels:
+        if row.state == "enabled" and row.spec.enabled:
+            try:
+                channels.append(_channel(row, resolve))
+            except (NewapiError, LookupError) as error:
+                warn(f"channel {row.name!r} is left out: {error}")
+    users = {
+        u.id: UserEntry(
+            id=u.id, name=u.name, role=u.role, group=u.group, unlimited=u.unlimited, enabled=u.state == "enabled"
+        )
+        for u in stored.users
+    }
+    tokens = {
+        t.key_hash: TokenEntry(
+            id=t.id,
+            name=t.name,
+            user_id=t.user_id,
+            group=t.group,
+            spec=t.spec,
+            unlimited=t.unlimited,
+            expires_at=t.expires_at,
+            enabled=t.state == "enabled",
+        )
+        for t in stored.tokens
+    }
+    return Snapshot(
+        epoch=stored.epoch,
+        channels=channels,
+        tokens=tokens,
+        users=users,
+        groups=stored.groups,
+        prices=PriceBook(stored.models, prices=stored.billing.prices, unpriced=stored.billing.unpriced),
+        routing=stored.routing,
+        health=stored.health,
+        billing=stored.billing,
+    )
+
+
+def _channel(row: StoredChannel, resolve: Resolve) -> Channel:
+    spec = row.spec
+    references = spec.keys or ((spec.key,) if spec.key else ())
+    keys = tuple(resolve(r) for r in references) or (Secret(""),)
+    operations = compile_operations(spec.param_operations) if spec.param_operations else None
+    return Channel(row.id, row.name, spec, providers.get(spec.type), keys, operations)
+
+
+def balances(stored: Stored) -> tuple[dict[int, int], dict[int, int]]:
+    """Return what limited tokens and users have left, by id."""
+    return (
+        {t.id: t.remaining for t in stored.tokens if not t.unlimited},
+        {u.id: u.quota for u in stored.users if not u.unlimited},
+    )

@@ -1,0 +1,49 @@
+"""Steps between a reader and a writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from newapi.ir.events import Closed, Delta, Event, Opened, Sealed
+from newapi.ir.request import Part, Reasoning, Text
+from newapi.ir.response import Response
+
+_OPEN, _CLOSE = "<think>\n", "\n</think>\n"
+
+
+class ThinkingToContent:
+    """Turns reasoning into text between `<think>` tags, for clients that show text only (`thinking_to_content`)."""
+
+    def __init__(self) -> None:
+        self._reasoning: set[int] = set()
+
+    def __call__(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Yield `events` with reasoning told as text."""
+        for event in events:
+            match event:
+                case Opened(kind="reasoning", part=part, redacted=False):
+                    self._reasoning.add(part)
+                    yield Opened(part, "text", event.choice)
+                    yield Delta(part, _OPEN)
+                case Sealed(part=part) if part in self._reasoning:
+                    pass
+                case Closed(part=part) if part in self._reasoning:
+                    yield Delta(part, _CLOSE)
+                    yield event
+                case _:
+                    yield event
+
+
+def thinking_to_content(response: Response) -> Response:
+    """Return `response` with reasoning told as text between `<think>` tags."""
+    return replace(
+        response, choices=tuple(replace(c, parts=tuple(_as_text(p) for p in c.parts)) for c in response.choices)
+    )
+
+
+def _as_text(part: Part) -> Part:
+    if isinstance(part, Reasoning) and part.text:
+        return Text(_OPEN + part.text + _CLOSE)
+    return part

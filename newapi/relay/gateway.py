@@ -1,0 +1,63 @@
+"""What all requests of a process share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from random import Random
+
+from msgspec import Struct
+
+from newapi.base.http import HttpCall
+from newapi.net.client import Client, Reply, Timeouts
+from newapi.net.proxied import ProxiedClient
+from newapi.relay.ledger import Ledger
+from newapi.relay.route import Router
+from newapi.relay.snapshot import Channel, Snapshot
+
+
+class Limits(Struct, frozen=True):
+    """`[limits]` of the configuration, in bytes and seconds."""
+
+    request_body: int = 128 * 1024 * 1024
+    connect_timeout: float = 10.0
+    first_byte_timeout: float = 300.0
+    stream_idle_timeout: float = 300.0
+    keepalive: float = 15.0
+
+
+class Gateway:
+    """The snapshot in force, the ledger, the upstream connections; and the clock and the chance that tests replace."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        ledger: Ledger,
+        limits: Limits,
+        *,
+        rng: Random | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.snapshot = snapshot
+        self.ledger = ledger
+        self.limits = limits
+        self.rng = rng or Random()  # noqa: S311  (weights, not secrets)
+        self.router = Router(self.rng)
+        self.clock = clock
+        self.client = Client()
+        self.proxied = ProxiedClient()
+        self.timeouts = Timeouts(
+            limits.connect_timeout, limits.first_byte_timeout, limits.stream_idle_timeout, limits.keepalive or 1e9
+        )
+        self.in_flight = 0
+
+    async def perform(self, channel: Channel, call: HttpCall, nudge: object = None) -> Reply:
+        """Send `call` for `channel`, through its proxy if it has one. Raises UpstreamError."""
+        if channel.spec.proxy:
+            return await self.proxied.perform(call, channel.spec.proxy, self.timeouts, nudge)
+        return await self.client.perform(call, self.timeouts, nudge)
+
+    async def close(self) -> None:
+        """Close the upstream connections."""
+        await self.client.close()
+        await self.proxied.close()

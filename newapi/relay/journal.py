@@ -1,0 +1,119 @@
+"""Settlements on disk before they are in the database: what makes `kill -9` cost nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from newapi.store.ledger import Settlement
+
+_HEAD = struct.Struct("<II")  # length, CRC-32
+_ENCODE = msgspec.msgpack.Encoder()
+_DECODE = msgspec.msgpack.Decoder(Settlement)
+
+
+class Journal:
+    """Segments in a directory, each locked by the process that writes it.
+
+    A segment is appended to without waiting for the disk (the page cache outlives the process), synced in the background,
+    and removed once what is in it is in the database.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Use `directory`, made when it is missing, mode 0700."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory = directory
+        self._number = 0
+        self._file: BinaryIO | None = None
+        self._dirty = False
+        self._kept: dict[Path, BinaryIO] = {}  # still open, since closing gives up the lock
+        self._recovered: list[tuple[Path, BinaryIO]] = []
+
+    def append(self, settlement: Settlement) -> None:
+        """Add one settlement."""
+        data = _ENCODE.encode(settlement)
+        file = self._file or self._open()
+        file.write(_HEAD.pack(len(data), zlib.crc32(data)) + data)
+        self._dirty = True
+
+    def sync(self) -> None:
+        """Wait until what was appended is on the disk."""
+        file = self._file
+        if self._dirty and file is not None:
+            self._dirty = False
+            os.fdatasync(file.fileno())
+
+    def rotate(self) -> list[Path]:
+        """Begin a new segment; return the ones that hold all that was appended before."""
+        if self._file is not None:
+            self._kept[Path(self._file.name)] = self._file
+            self._file = None
+        self._dirty = False
+        return list(self._kept)
+
+    def drop(self, segments: Sequence[Path]) -> None:
+        """Remove `segments`: what they hold is in the database."""
+        for path in segments:
+            path.unlink(missing_ok=True)
+            if file := self._kept.pop(path, None):
+                file.close()
+
+    def recover(self) -> list[Settlement]:
+        """Return what processes that are no more left behind; a torn last entry is left out.
+
+        The segments stay until `recovered`.
+        """
+        found: list[Settlement] = []
+        for path in sorted(self._directory.glob("*.journal")):
+            file = path.open("rb")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # another process is at work on it
+                file.close()
+                continue
+            found += _read(file.read())
+            self._recovered.append((path, file))
+        return found
+
+    def recovered(self) -> None:
+        """Remove what `recover` returned: it is in the database."""
+        for path, file in self._recovered:
+            path.unlink(missing_ok=True)
+            file.close()
+        self._recovered.clear()
+
+    def close(self) -> None:
+        """Close the segments; what is written to the database is gone from them already."""
+        for file in (*self._kept.values(), self._file):
+            if file is not None:
+                file.close()
+        self._kept.clear()
+        self._file = None
+
+    def _open(self) -> BinaryIO:
+        self._number += 1
+        path = self._directory / f"{os.getpid()}-{self._number}.journal"
+        file = path.open("xb", buffering=0) if not path.exists() else path.open("ab", buffering=0)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        self._file = file  # type: ignore[assignment]  # FileIO does all that is asked of it
+        return file  # type: ignore[return-value]
+
+
+def _read(data: bytes) -> list[Settlement]:
+    found: list[Settlement] = []
+    at = 0
+    while at + _HEAD.size <= len(data):
+        size, crc = _HEAD.unpack_from(data, at)
+        entry = data[at + _HEAD.size : at + _HEAD.size + size]
+        if len(entry) < size or zlib.crc32(entry) != crc:
+            break
+        found.append(_DECODE.decode(entry))
+        at += _HEAD.size + size
+    return found

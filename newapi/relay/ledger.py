@@ -1,0 +1,168 @@
+"""Balances while requests are under way: reserve before the call, settle or release after it, exactly once.
+
+Balances live in memory, since no request may wait for a database. A settlement is a line in the journal (2 µs) before it
+is anything else; a thread takes what has gathered, writes it to the database in one transaction and drops the journal's
+segment. What a killed process left behind is written at the next start; a request already written is not written twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from newapi.base.errors import CallerError
+from newapi.base.units import usd
+from newapi.relay.journal import Journal
+from newapi.relay.values import Caller, Reservation
+from newapi.store.ledger import Settlement
+
+FLUSH_SECONDS = 0.1
+"""How long a settlement may wait for company before it is written to the database."""
+SYNC_SECONDS = 0.02
+"""How much of the journal a power cut may cost."""
+
+
+class Ledger:
+    """What every token and user has left, less what is reserved, less what is settled and not yet written."""
+
+    def __init__(self, write: Callable[[Sequence[Settlement]], None], journal: Journal) -> None:
+        """Take `write`, which puts settlements into the database in one transaction, and the journal."""
+        self._write = write
+        self._journal = journal
+        self._tokens: dict[int, int] = {}
+        self._users: dict[int, int] = {}
+        self._held_tokens: defaultdict[int, int] = defaultdict(int)
+        self._held_users: defaultdict[int, int] = defaultdict(int)
+        self._queue: list[Settlement] = []
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self.failures = 0
+        """Batches that the database refused since the last success; they stay in the journal and are tried again."""
+
+    def start(self) -> None:
+        """Write what a killed process left in its journal, then begin to write in the background."""
+        left = self._journal.recover()
+        if left:
+            self._write(left)
+            self._journal.recovered()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write everything that is settled, then stop."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._journal.close()
+
+    # -- balances ------------------------------------------------------------------
+
+    def load(self, read: Callable[[], tuple[dict[int, int], dict[int, int]]]) -> None:
+        """Take over the balances of the database: `read` returns what limited tokens and users have left, by id.
+
+        Called from a thread. Writing waits meanwhile, so that a settlement is in the database or in the queue, not in
+        neither and not in both.
+        """
+        with self._writing:
+            tokens, users = read()
+            with self._lock:
+                for s in self._queue:
+                    if s.token_id in tokens:
+                        tokens[s.token_id] -= s.quota
+                    if s.user_id in users:
+                        users[s.user_id] -= s.quota
+                self._tokens, self._users = tokens, users
+
+    def reserve(self, caller: Caller, amount: int) -> Reservation:
+        """Set `amount` quota aside.
+
+        Raises:
+            CallerError: 403, the token or its owner has not that much left.
+        """
+        token, user = caller.token.id, caller.user.id
+        left = self._tokens.get(token)
+        if left is not None:
+            left -= self._held_tokens[token]
+            if left < amount or left <= 0:
+                raise _too_little("this token", left, amount, "pre_consume_token_quota_failed")
+        left = self._users.get(user)
+        if left is not None:
+            left -= self._held_users[user]
+            if left < amount or left <= 0:
+                raise _too_little("the owner of this token", left, amount, "insufficient_user_quota")
+        self._held_tokens[token] += amount
+        self._held_users[user] += amount
+        return Reservation(token, user, amount)
+
+    def account(self, token_id: int) -> tuple[int | None, int]:
+        """Return the quota that a token has left (None: without limit), and what it has used."""
+        return self._tokens.get(token_id), self._used[token_id]
+
+    def release(self, reservation: Reservation) -> None:
+        """Give back what was set aside; nothing is charged. Does nothing once it is settled or released."""
+        if reservation.open:
+            reservation.open = False
+            self._held_tokens[reservation.token_id] -= reservation.amount
+            self._held_users[reservation.user_id] -= reservation.amount
+
+    def settle_soon(self, reservation: Reservation | None, settlement: Settlement) -> None:
+        """Charge, and log. Does not wait: a client that hung up has cancelled whoever calls this.
+
+        With a reservation it counts once: a second settlement of it is dropped.
+        """
+        if reservation is not None:
+            if not reservation.open:
+                return
+            self.release(reservation)
+        with self._lock:
+            self._journal.append(settlement)
+            self._queue.append(settlement)
+            if settlement.token_id in self._tokens:
+                self._tokens[settlement.token_id] -= settlement.quota
+            if settlement.user_id in self._users:
+                self._users[settlement.user_id] -= settlement.quota
+
+    # -- the writer ----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        ticks = 0
+        every = round(FLUSH_SECONDS / SYNC_SECONDS)
+        while not self._stopping:
+            self._wake.wait(SYNC_SECONDS)
+            ticks += 1
+            if ticks % every == 0 or self._stopping:
+                self._flush()
+            else:
+                self._journal.sync()
+        self._flush()
+
+    def _flush(self) -> None:
+        with self._writing:
+            with self._lock:
+                batch, self._queue = self._queue, []
+                segment = self._journal.rotate() if batch else None
+            if not batch:
+                return
+            try:
+                self._write(batch)
+            except Exception:  # noqa: BLE001  (whatever the database says: the money is in the journal and the queue)
+                self.failures += 1
+                with self._lock:
+                    self._queue[:0] = batch
+                return
+            self.failures = 0
+            if segment is not None:
+                self._journal.drop(segment)
+
+
+def _too_little(who: str, left: int, amount: int, code: str) -> CallerError:
+    return CallerError(
+        f"{who[0].upper()}{who[1:]} has {usd(left)} left, and this request may need {usd(amount)}",
+        status=403,
+        code=code,
+        type="insufficient_quota",
+    )

@@ -1,0 +1,356 @@
+"""The path of one request, from the bytes that came in to the bytes that go out. Read this first.
+
+    peek      what is asked, without parsing the rest          formats
+    admit     who asks, and may they                           relay.admit
+    price     what it costs, and an estimate is reserved       billing, relay.ledger
+    route     which channel next, until one answers            relay.route
+    prepare   what to send to it                               relay.attempt
+    perform   send, and wait for the head of the answer        net
+    pump      its answer into the caller's                     relay.pump
+    settle    charge, log; or release                          relay.settle
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
+from newapi.base.mask import mask
+from newapi.billing.estimate import TextCounter, count_body_fast, count_request, reserve_amount
+from newapi.formats.contract import Peek, WriterOptions
+from newapi.ir.request import Request
+from newapi.ir.usage import Usage
+from newapi.net.client import ERROR_LIMIT, Reply
+from newapi.relay.admit import admit, check_model
+from newapi.relay.attempt import Attempts
+from newapi.relay.gateway import Gateway
+from newapi.relay.metering import final_usage
+from newapi.relay.pump import Answer, Broken
+from newapi.relay.retry import worth_another
+from newapi.relay.settle import Outcome, call_of, settle
+from newapi.relay.snapshot import Channel
+from newapi.relay.values import Ingress, Meter, Order, Prepared, Sink, Try
+
+PASSED_ON = ("retry-after", "retry-after-ms", "openai-processing-ms")
+_LIMIT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
+_DRAIN_SECONDS = 0.1
+"""How long a connection may take to end after the stream on it has ended, and still be used again."""
+
+
+async def relay(ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
+    """Answer one request into `sink`, and charge for it.
+
+    Whatever goes wrong is told in the caller's own format. Cancelling (the caller hung up) stops the upstream call and
+    charges for what arrived.
+    """
+    run = _Run(ingress, gateway, sink)
+    try:
+        await run.go()
+    except NewapiError as error:
+        await run.refuse(error)
+    finally:
+        run.finish()
+
+
+class _Run:
+    """One request under way."""
+
+    def __init__(self, ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
+        self.ingress = ingress
+        self.gateway = gateway
+        self.sink = sink
+        self.order: Order | None = None
+        self.attempts: Attempts | None = None
+        self.tries: list[Try] = []
+        self.prepared: Prepared | None = None
+        self.meter: Meter | None = None
+        self.status = 499
+        self.error = ""
+        self.answered = False
+        """Whether an upstream served something that is to be charged."""
+        self.ended = False
+        """Whether the answer arrived whole."""
+
+    async def go(self) -> None:
+        ingress, gateway = self.ingress, self.gateway
+        snapshot = gateway.snapshot
+        entry = ingress.format
+        caller = admit(snapshot, ingress.headers, ingress.params.get("key", ""), ingress.peer, gateway.clock())
+        peek = entry.peek(ingress.body, ingress.params)
+        check_model(caller, peek.model)
+        price = snapshot.prices.find(peek.model)
+        if not snapshot.route(caller.group, peek.model) and caller.channel_id is None:
+            raise NoChannel(f"No available channel for model {peek.model} under group {caller.group}")
+        if price is None:
+            raise CallerError(
+                f"Model {peek.model} has no price: the operator sets one under [models.{peek.model!r}]",
+                code="model_price_error",
+                type="new_api_error",
+            )
+        amount = reserve_amount(
+            price,
+            count_body_fast(ingress.body),
+            peek.max_output,
+            group_ratio=caller.group_ratio,
+            call=call_of(ingress, peek, None),
+        )
+        reservation = gateway.ledger.reserve(caller, amount)
+        self.order = Order(ingress, peek, caller, price, reservation)
+        self.attempts = Attempts(ingress, peek.model, peek.stream)
+        await self._until_answered(peek, snapshot.routing.retries + 1)
+
+    async def _until_answered(self, peek: Peek, tries: int) -> None:
+        """Try one channel after the other until one answers.
+
+        Raises:
+            NewapiError: The last attempt's, when none did.
+        """
+        assert self.order is not None  # noqa: S101
+        gateway, order = self.gateway, self.order
+        snapshot = gateway.snapshot
+        last: NewapiError | None = None
+        refused: set[int] = set()
+        for channel, key in gateway.router.candidates(snapshot, order.caller, peek.model):
+            if tries <= 0:
+                break
+            if channel.id in refused:
+                continue
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._attempt(channel, key, peek)
+            except NewapiError as error:
+                sent = isinstance(error, UpstreamError)
+                if not sent:
+                    refused.add(channel.id)  # the request does not fit this channel, whichever key it uses
+                self._note(channel, key, began, error)
+                tries -= sent
+                # Of several reasons the upstream's is worth more than that a channel could not be asked at all.
+                if last is None or sent or not isinstance(last, UpstreamError):
+                    last = error
+                if self.sink.started and self.answered or not worth_another(error, snapshot.routing.retry_on):
+                    break
+            else:
+                self._note(channel, key, began, None)
+                return
+        raise last or NoChannel(f"No available channel for model {peek.model} under group {order.caller.group}")
+
+    def _note(self, channel: Channel, key: int, began: float, error: NewapiError | None) -> None:
+        ms = round((asyncio.get_running_loop().time() - began) * 1000)
+        if error is None:
+            self.tries.append(Try(channel.name, channel.id, key, ms, self.status))
+            return
+        kind = error.kind if isinstance(error, UpstreamError) else error.code
+        status = (error.upstream_status if isinstance(error, UpstreamError) else 0) or error.status
+        self.tries.append(Try(channel.name, channel.id, key, ms, status, kind, mask(error.message)))
+        assert self.attempts is not None  # noqa: S101
+        self.attempts.failed({"status_code": status, "message": error.message, "code": error.code, "type": error.type})
+
+    # -- one attempt -------------------------------------------------------------------
+
+    async def _attempt(self, channel: Channel, key: int, peek: Peek) -> None:
+        assert self.attempts is not None  # noqa: S101
+        prepared = self.prepared = self.attempts.prepare(channel, key)
+        self.meter = Meter(TextCounter(prepared.target.model))
+        reply = await self.gateway.perform(channel, prepared.call, self._keepalive if peek.stream else None)
+        try:
+            if not 200 <= reply.status < 300:
+                raise await self._upstream_error(reply, prepared)
+            options = self._options(peek)
+            answer = Answer(prepared, self.ingress.format, options, self.meter)
+            if peek.stream and prepared.upstream.reader is not None:
+                await self._stream(reply, answer, prepared)
+            elif peek.stream or not _is_text(reply):
+                await self._raw(reply, prepared)
+            else:
+                body = await answer.whole(reply, self._estimate)
+                self._charged(200)
+                self.ended = True
+                await self.sink.whole(200, self._headers(reply, "application/json"), body)
+        finally:
+            reply.close()
+
+    async def _upstream_error(self, reply: Reply, prepared: Prepared) -> UpstreamError:
+        body = b""
+        with contextlib.suppress(UpstreamError):
+            body = await reply.read(ERROR_LIMIT)
+        error = prepared.upstream.read_error(reply.status, body)
+        error.upstream_status = reply.status
+        mapped = prepared.channel.spec.status_mapping.get(str(reply.status))
+        error.status = mapped or (reply.status if reply.status >= 400 else 502)
+        error.headers = tuple((k, v) for k, v in reply.headers.items() if _passed_on(k))
+        if error.retry_after is None and (after := reply.headers.get("retry-after", "")).isdigit():
+            error.retry_after = float(after)
+        return error
+
+    async def _stream(self, reply: Reply, answer: Answer, prepared: Prepared) -> None:
+        """Pump a stream. Nothing goes out before the upstream has said something that is not an error."""
+        assert self.meter is not None  # noqa: S101
+        if _is_json(reply):
+            data = answer.unfolded(await reply.read(ERROR_LIMIT * 64), self._estimate)
+            await self._begin(reply)
+            await self.sink.write(data)
+            self.ended = True
+            await self.sink.end()
+            return
+        stream = answer.stream()
+        loop = asyncio.get_running_loop()
+        held = b""
+        try:
+            while not stream.ended:
+                piece = await reply.next()
+                if piece is None:
+                    await self._keepalive()
+                    continue
+                if not piece:
+                    break
+                out = held + stream.feed(piece) if held else stream.feed(piece)
+                if not self.answered:
+                    if not self.meter.said:
+                        held = out  # an announcement alone: the next event may be an error, and another channel better
+                        continue
+                    held = b""
+                    self.meter.first_at = loop.time()
+                    await self._begin(reply)
+                if out:
+                    await self.sink.write(out)
+            out = held + stream.close(self._estimate)
+        except Broken as broken:
+            if self.meter.said:
+                await self._begin(reply)
+                await self.sink.write(held + broken.before)
+            raise
+        await self._begin(reply)
+        self.ended = True
+        await self.sink.write(out)
+        await self.sink.end()
+        if stream.ended:
+            with contextlib.suppress(TimeoutError, UpstreamError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    await reply.read(ERROR_LIMIT)
+
+    async def _raw(self, reply: Reply, prepared: Prepared) -> None:
+        """Pass an answer on that no format reads: sound, pictures, a text."""
+        assert self.meter is not None  # noqa: S101
+        read_usage = prepared.upstream.read_usage
+        body = await reply.read(256 * 1024 * 1024)
+        usage = read_usage(body)
+        if usage is not None:
+            self.meter.usage, self.meter.stated = usage, True
+        self._charged(200)
+        self.ended = True
+        await self.sink.whole(200, self._headers(reply, reply.headers.get("content-type", "application/octet-stream")), body)
+
+    # -- what goes out -----------------------------------------------------------------
+
+    def _charged(self, status: int) -> None:
+        self.answered = True
+        self.status = status
+
+    async def _begin(self, reply: Reply) -> None:
+        if not self.answered:
+            self._charged(200)
+        if not self.sink.started:
+            await self.sink.start(200, [*self._headers(reply, "text/event-stream"), *_STREAM_HEADERS])
+
+    async def _keepalive(self) -> None:
+        if not self.sink.started:
+            await self.sink.start(
+                200,
+                [("content-type", "text/event-stream"), *_STREAM_HEADERS, ("x-oneapi-request-id", self.ingress.request_id)],
+            )
+        await self.sink.write(self.ingress.format.keepalive)
+
+    def _headers(self, reply: Reply, content_type: str) -> list[tuple[str, str]]:
+        headers = [("content-type", content_type), ("x-oneapi-request-id", self.ingress.request_id)]
+        headers += [(k, v) for k, v in reply.headers.items() if _passed_on(k)]
+        return headers
+
+    async def refuse(self, error: NewapiError) -> None:
+        """Tell the caller what went wrong, in its own format: as an answer, or as the end of a stream begun."""
+        entry, ingress = self.ingress.format, self.ingress
+        self.error = error.message
+        if isinstance(error, UpstreamError):
+            error.message = mask(error.message)
+        if not self.answered:
+            self.status = error.status
+        if self.sink.started:
+            frame = entry.error_frame(error, ingress.request_id) if entry.error_frame else b""
+            await self.sink.write(frame)
+            await self.sink.end()
+            return
+        headers = [("content-type", "application/json"), ("x-oneapi-request-id", ingress.request_id)]
+        if isinstance(error, UpstreamError):
+            headers += error.headers
+        if error.retry_after is not None and not any(k == "retry-after" for k, _ in headers):
+            headers.append(("retry-after", f"{error.retry_after:.0f}"))
+        await self.sink.whole(error.status, headers, entry.write_error(error, ingress.request_id))
+
+    def _options(self, peek: Peek) -> WriterOptions:
+        return WriterOptions(
+            model=peek.model,
+            request_id=self.ingress.request_id,
+            created=int(self.ingress.received),
+            include_usage=peek.include_usage,
+            prompt_tokens=count_body_fast(self.ingress.body),
+        )
+
+    # -- what it costs -----------------------------------------------------------------
+
+    def _prompt_tokens(self) -> int:
+        """An estimate of the prompt, for when the upstream did not count it."""
+        assert self.attempts is not None  # noqa: S101
+        try:
+            request = self.attempts.request()
+        except NewapiError:
+            return count_body_fast(self.ingress.body)
+        if not isinstance(request, Request):
+            return count_body_fast(self.ingress.body)
+        return count_request(request, request.model)
+
+    def _estimate(self) -> Usage:
+        assert self.meter is not None  # noqa: S101
+        return final_usage(self.meter, self._prompt_tokens(), ended=True)
+
+    def finish(self) -> None:
+        """Settle or release; nothing is awaited here, since the caller may have hung up."""
+        order = self.order
+        if order is None:
+            return
+        usage = Usage(source="none")
+        meter = self.meter
+        if self.answered and meter is not None:
+            broken = self.gateway.snapshot.billing.broken_stream
+            prompt = 0 if meter.usage.prompt else self._prompt_tokens()
+            usage = final_usage(meter, prompt, ended=self.ended, broken=broken)
+        outcome = Outcome(
+            status=self.status,
+            answered=self.answered,
+            ended=self.ended,
+            error=mask(self.error),
+            usage=usage,
+            tries=tuple(self.tries),
+            prepared=self.prepared,
+            meter=meter,
+        )
+        settle(order, outcome, self.gateway)
+
+
+_STREAM_HEADERS: tuple[tuple[str, str], ...] = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
+
+
+def _passed_on(name: str) -> bool:
+    return name in PASSED_ON or name.startswith(_LIMIT_HEADERS)
+
+
+def _is_json(reply: Reply) -> bool:
+    return reply.headers.get("content-type", "").startswith("application/json")
+
+
+def _is_text(reply: Reply) -> bool:
+    """Whether an answer is JSON, or may be: some upstreams name no content type, or a wrong one."""
+    kind = reply.headers.get("content-type", "")
+    return not kind.startswith(("audio/", "image/", "video/", "application/octet-stream"))
+
+

@@ -1,0 +1,68 @@
+"""Which channel, and which of its keys, next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from random import Random
+
+from newapi.relay.snapshot import Channel, Snapshot
+from newapi.relay.values import Caller
+
+
+class Router:
+    """Chooses; remembers only whose turn it is among the keys of a channel."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._turn: dict[int, count[int]] = {}
+
+    def candidates(self, snapshot: Snapshot, caller: Caller, model: str) -> Iterator[tuple[Channel, int]]:
+        """Yield (channel, index of its key), best first, none twice.
+
+        Highest priority first; within a priority by chance, in proportion to weight; a channel's other keys come after
+        the other channels of its priority have been tried, since one bad key says little about the next one.
+        """
+        if caller.channel_id is not None:
+            pinned = next((c for c in snapshot.channels if c.id == caller.channel_id), None)
+            if pinned is not None:
+                yield pinned, self._key(pinned)
+            return
+        for tier in snapshot.route(caller.group, model):
+            order = list(self._shuffle(tier))
+            first = {c.id: self._key(c) for c in order}
+            for channel in order:
+                yield channel, first[channel.id]
+            for channel in order:
+                for step in range(1, len(channel.keys)):
+                    yield channel, (first[channel.id] + step) % len(channel.keys)
+
+    def _key(self, channel: Channel) -> int:
+        keys = len(channel.keys)
+        if keys < 2:
+            return 0
+        if channel.spec.key_choice == "random":
+            return self._rng.randrange(keys)
+        return next(self._turn.setdefault(channel.id, count())) % keys
+
+    def _shuffle(self, tier: Sequence[Channel]) -> Iterator[Channel]:
+        """Yield the channels of one priority in a random order, each next with probability in proportion to weight.
+
+        A weight of 0 is New API's "hardly ever": such channels come last, in equal shares.
+        """
+        left = list(tier)
+        while len(left) > 1:
+            total = sum(c.weight for c in left)
+            if total <= 0:
+                self._rng.shuffle(left)
+                yield from left
+                return
+            mark = self._rng.random() * total
+            for i, channel in enumerate(left):
+                mark -= channel.weight
+                if mark < 0:
+                    break
+            else:
+                i = len(left) - 1
+            yield left.pop(i)
+        yield from left

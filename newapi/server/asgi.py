@@ -1,0 +1,117 @@
+"""The relay's side of ASGI: a request read whole, an answer written in pieces, a caller who hangs up noticed at once."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from newapi.base.errors import CallerError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class CallerGone(Exception):  # noqa: N818
+    """The caller hung up while it was still sending."""
+
+
+class AsgiSink:
+    """Where an answer goes: ASGI's `send`, which waits while the caller is slow."""
+
+    __slots__ = ("_send", "started")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def start(self, status: int, headers: list[tuple[str, str]]) -> None:
+        """Send the head."""
+        self.started = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(k.encode("latin-1"), v.encode("latin-1", "replace")) for k, v in headers],
+            }
+        )
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self) -> None:
+        """Send the end."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def whole(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Send everything at once."""
+        await self.start(status, [*headers, ("content-length", str(len(body)))])
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def read_body(receive: Receive, limit: int, encoding: str) -> bytes:
+    """Return the request's body, decompressed.
+
+    Raises:
+        CallerError: 413, larger than `limit` bytes, before or after decompression; 415, an encoding we do not know.
+        CallerGone: The caller hung up.
+    """
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise CallerGone
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        parts, size = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise CallerGone
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+        body = b"".join(parts)
+    if len(body) > limit:
+        raise _too_large(limit)
+    if not encoding or encoding == "identity":
+        return body
+    if encoding not in ("gzip", "deflate"):
+        raise CallerError(f"content-encoding {encoding!r} is not supported: use gzip or none", status=415)
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        out = inflate.decompress(body, limit + 1)
+    except zlib.error as e:
+        raise CallerError(f"the body is not {encoding}: {e}") from None
+    if len(out) > limit or inflate.unconsumed_tail:
+        raise _too_large(limit)
+    return out
+
+
+async def run_until_gone(work: Awaitable[None], receive: Receive) -> None:
+    """Await `work`, and cancel it when the caller hangs up."""
+    task = asyncio.ensure_future(work)
+    watcher = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+        if not task.cancelled():
+            task.result()
+    finally:
+        watcher.cancel()
+        if not task.done():  # we are being cancelled ourselves: the server is stopping
+            task.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _too_large(limit: int) -> CallerError:
+    return CallerError(f"the request body is larger than {limit} bytes", status=413, code="request_too_large")

@@ -1,0 +1,130 @@
+"""The relay's paths, as one raw ASGI application: no validation, no DI, no per-chunk middleware on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from newapi.base.errors import CallerError, NewapiError
+from newapi.formats.contract import Format, Route
+from newapi.relay.gateway import Gateway
+from newapi.relay.pipeline import relay
+from newapi.relay.values import Ingress
+from newapi.server.asgi import AsgiSink, CallerGone, Receive, Send, read_body, run_until_gone
+from newapi.server.ids import Network, caller_address, new_request_id
+from newapi.server.routes.local import Asked, answer
+from newapi.server.routing import Routes, routes
+
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+    (b"access-control-expose-headers", b"*"),
+    (b"access-control-max-age", b"86400"),
+)
+
+
+class RelayApp:
+    """Answers every path below `/v1` and `/v1beta`."""
+
+    def __init__(self, gateway: Gateway, trusted: Sequence[Network]) -> None:
+        self._gateway = gateway
+        self._trusted = trusted
+        self._routes: Routes = routes()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        sink = AsgiSink(_with_cors(send) if any(k == b"origin" for k, _ in scope["headers"]) else send)
+        gateway = self._gateway
+        request_id = new_request_id()
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        path: str = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else scope["path"]
+        if len(path) > 1 and path.endswith("/"):
+            path = path.rstrip("/")
+        found = self._routes.find(path)
+        if scope["method"] == "OPTIONS":
+            # `*` does not cover Authorization, so the wanted headers are named.
+            wanted = headers.get("access-control-request-headers", "*")
+            await sink.whole(204, [("access-control-allow-headers", wanted)], b"")
+            return
+        gateway.in_flight += 1
+        try:
+            peer = caller_address(scope["client"][0] if scope.get("client") else "", headers, self._trusted)
+            query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            if found is None or found[1].method != scope["method"]:
+                asked = Asked(scope["method"], path, dict(query), headers, peer, request_id, known=found is not None)
+                status, body = answer(asked, gateway)
+                await sink.whole(
+                    status, [("content-type", "application/json"), ("x-oneapi-request-id", request_id)], body
+                )
+                return
+            format, route, params = found
+            try:
+                body = await read_body(receive, gateway.limits.request_body, headers.get("content-encoding", "").lower())
+            except CallerError as error:
+                await _refuse(sink, format, error, request_id)
+                return
+            ingress = self._ingress(format, route, params, query, headers, body, peer, request_id, path, scope["method"])
+            await run_until_gone(relay(ingress, gateway, sink), receive)
+        except CallerGone:
+            return
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001  (the last resort: a defect of ours; the caller gets an answer, we get the trace)
+            traceback.print_exc(file=sys.stderr)
+            if not sink.started:
+                format = found[0] if found else None
+                error = NewapiError("internal error; the operator finds it in the log under this request id")
+                await _refuse(sink, format, error, request_id)
+            else:
+                raise
+        finally:
+            gateway.in_flight -= 1
+
+    def _ingress(
+        self,
+        format: Format,
+        route: Route,
+        params: dict[str, str],
+        query: list[tuple[str, str]],
+        headers: dict[str, str],
+        body: bytes,
+        peer: str,
+        request_id: str,
+        path: str,
+        method: str,
+    ) -> Ingress:
+        return Ingress(
+            request_id=request_id,
+            format=format,
+            route=route,
+            method=method,
+            path=path,
+            params={**dict(query), **params, "content-type": headers.get("content-type", "")},
+            query=tuple((k, v) for k, v in query if k != "key"),
+            headers=headers,
+            body=body,
+            peer=peer,
+            received=self._gateway.clock(),
+            clock=asyncio.get_running_loop().time(),
+        )
+
+
+async def _refuse(sink: AsgiSink, format: Format | None, error: NewapiError, request_id: str) -> None:
+    from newapi.formats.openai_chat import FORMAT
+
+    body = (format or FORMAT).write_error(error, request_id)
+    await sink.whole(error.status, [("content-type", "application/json"), ("x-oneapi-request-id", request_id)], body)
+
+
+def _with_cors(send: Send) -> Send:
+    async def wrapped(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *_CORS]
+        await send(message)
+
+    return wrapped
+
