@@ -1,0 +1,311 @@
+"""What requests cost: written in batches, and read for the log."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import peewee
+from msgspec import Struct
+
+from newapi.ir.usage import Usage
+from newapi.store.database import Database
+from newapi.store.models import Record, User
+
+ROWS = 200
+"""Rows in one INSERT."""
+
+_JSON = msgspec.json.Encoder()
+
+
+class UsageRecord(Struct, frozen=True, omit_defaults=True):
+    """One line of the log.
+
+    Attributes:
+        request_id: Ours. Not empty: it is what makes a settlement count once. A refund of the same request has its own
+            (`<request id>/refund`).
+        created_at: Unix seconds.
+        kind: `consume`, `error`, `topup`, `manage`, `refund`, `system`.
+        model, upstream_model: As asked for, and as sent upstream.
+        status: HTTP status the caller got.
+        quota: What it cost; negative for a refund.
+        usage: Tokens in every bucket.
+        bill: Every factor of the price, by name.
+        tries: The attempts, in order: `{channel, channel_id, key, ms, status, kind, message}`.
+        first_token_ms, duration_ms: Milliseconds; 0 when there was no answer.
+        end_reason: How the answer ended (`done`, `client_gone`, `upstream_cut`, …).
+        error: Message of a failure, "" without one.
+        losses: What the conversion dropped.
+    """
+
+    request_id: str
+    created_at: float
+    kind: str = "consume"
+    user_id: int = 0
+    user_name: str = ""
+    token_id: int = 0
+    token_name: str = ""
+    channel_id: int = 0
+    channel_name: str = ""
+    group: str = ""
+    model: str = ""
+    upstream_model: str = ""
+    entry_format: str = ""
+    upstream_format: str = ""
+    endpoint: str = ""
+    stream: bool = False
+    status: int = 0
+    quota: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usage: Usage = Usage(source="none")
+    bill: dict[str, Any] = {}
+    tries: Sequence[Any] = ()
+    first_token_ms: int = 0
+    duration_ms: int = 0
+    end_reason: str = ""
+    ip: str = ""
+    error: str = ""
+    losses: Sequence[str] = ()
+
+
+class StoredRecord(UsageRecord, frozen=True, kw_only=True):
+    """A line of the log with its place in it: later lines have greater numbers."""
+
+    id: int
+
+
+class Settlement(Struct, frozen=True):
+    """A request that is over: its line in the log, and whom it is charged to.
+
+    Attributes:
+        token_id, user_id, channel_id: 0 charges none.
+        quota: Taken from the token and the user, counted for the channel; negative gives back.
+    """
+
+    record: UsageRecord
+    token_id: int
+    user_id: int
+    channel_id: int
+    quota: int
+
+
+class RecordFilter(Struct, frozen=True, kw_only=True):
+    """Which lines of the log; every condition that is set must hold.
+
+    Attributes:
+        since, until: Unix seconds; `until` itself is not included.
+        channel, user: Names.
+        status: `error` (400 and above, or none), `ok`, or a number.
+        min_quota: What it cost at least.
+        min_ms: How long it took at least, milliseconds.
+        after_id: Only later lines than this one, oldest first: to follow the log. Without it, the latest first.
+        limit: How many at most; 0 for all.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    model: str | None = None
+    channel: str | None = None
+    token_id: int | None = None
+    token: str | None = None
+    user_id: int | None = None
+    user: str | None = None
+    group: str | None = None
+    kind: str | None = None
+    status: str | None = None
+    request_id: str | None = None
+    min_quota: int | None = None
+    min_ms: int | None = None
+    after_id: int | None = None
+    limit: int = 100
+    offset: int = 0
+
+
+_FIELDS = tuple(f.name for f in Record._meta.sorted_fields if f.name != "id")  # type: ignore[attr-defined]  # noqa: SLF001
+_LENGTHS = {
+    f.name: int(f.max_length)
+    for f in Record._meta.sorted_fields  # type: ignore[attr-defined]  # noqa: SLF001
+    if isinstance(f, peewee.CharField)
+}
+_JSON_FIELDS = frozenset({"usage", "bill", "tries", "losses"})
+_TEXT_LIMIT = 16_000
+"""Characters of an error message that are kept."""
+
+
+def write_batch(db: Database, settlements: Sequence[Settlement]) -> None:
+    """Write lines of the log and charge for them, in one transaction.
+
+    A request whose line is there already (a journal is replayed after a crash) is neither written nor charged again.
+
+    Raises:
+        StoreError: Nothing was written.
+    """
+    if not settlements:
+        return
+    with db.writing() as c:
+        fresh = _not_yet_there(c, settlements)
+        for chunk in _chunks(fresh, ROWS):
+            _insert(c, [s.record for s in chunk])
+        _charge(c, fresh)
+
+
+def write_record(db: Database, record: UsageRecord) -> None:
+    """Write one line of the log that charges nobody."""
+    with db.writing() as c:
+        _insert(c, [record])
+
+
+def query_records(db: Database, wanted: RecordFilter) -> list[StoredRecord]:
+    """Return the lines of the log that `wanted` describes: the latest first, or after `after_id` the oldest first."""
+    query = Record.select().where(*_conditions(wanted))
+    query = query.order_by(Record.id.asc() if wanted.after_id is not None else Record.id.desc())
+    if wanted.limit:
+        query = query.limit(wanted.limit)
+    if wanted.offset:
+        query = query.offset(wanted.offset)
+    with db.reading() as c:
+        rows: list[dict[str, Any]] = list(query.dicts().execute(c))
+    return [_stored(row) for row in rows]
+
+
+def count_records(db: Database, wanted: RecordFilter) -> tuple[int, int]:
+    """Return how many lines `wanted` describes, whatever its limit, and the quota they cost together."""
+    query = Record.select(peewee.fn.COUNT(Record.id), peewee.fn.COALESCE(peewee.fn.SUM(Record.quota), 0))
+    with db.reading() as c:
+        number, quota = next(iter(query.where(*_conditions(wanted)).tuples().execute(c)))
+    return int(number), int(quota)
+
+
+def prune_records(db: Database, before: float) -> int:
+    """Delete the lines older than `before` (unix seconds), a thousand at a time; return how many."""
+    deleted = 0
+    while True:
+        with db.writing() as c:
+            oldest = Record.select(Record.id).where(Record.created_at < before).order_by(Record.id).limit(1000)
+            ids = [id for (id,) in oldest.tuples().execute(c)]
+            if not ids:
+                return deleted
+            Record.delete().where(Record.id.in_(ids)).execute(c)
+        deleted += len(ids)
+
+
+def last_record_id(db: Database) -> int:
+    """Return the number of the latest line of the log, 0 when there is none."""
+    with db.reading() as c:
+        return int(Record.select(peewee.fn.MAX(Record.id)).scalar(c) or 0)
+
+
+def _conditions(wanted: RecordFilter) -> list[Any]:
+    equal = {
+        Record.model: wanted.model,
+        Record.channel_name: wanted.channel,
+        Record.token_id: wanted.token_id,
+        Record.token_name: wanted.token,
+        Record.user_id: wanted.user_id,
+        Record.user_name: wanted.user,
+        Record.group: wanted.group,
+        Record.kind: wanted.kind,
+        Record.request_id: wanted.request_id,
+    }
+    found: list[Any] = [field == value for field, value in equal.items() if value is not None]
+    at_least = {
+        Record.created_at: wanted.since,
+        Record.quota: wanted.min_quota,
+        Record.duration_ms: wanted.min_ms,
+    }
+    found += [field >= value for field, value in at_least.items() if value is not None]
+    if wanted.until is not None:
+        found.append(Record.created_at < wanted.until)
+    if wanted.after_id is not None:
+        found.append(Record.id > wanted.after_id)
+    if wanted.status == "error":
+        found.append((Record.kind == "error") | (Record.status >= 400))
+    elif wanted.status == "ok":
+        found.append((Record.kind != "error") & (Record.status < 400))
+    elif wanted.status is not None:
+        found.append(Record.status == int(wanted.status))
+    return found or [Record.id > 0]
+
+
+def _stored(row: dict[str, Any]) -> StoredRecord:
+    for name in _JSON_FIELDS:
+        row[name] = msgspec.json.decode(row[name])
+    row["stream"] = bool(row["stream"])
+    return msgspec.convert(row, StoredRecord, strict=False)
+
+
+def _not_yet_there(c: peewee.Database, settlements: Sequence[Settlement]) -> list[Settlement]:
+    ids = list({s.record.request_id for s in settlements})
+    there: set[str] = set()
+    for chunk in _chunks(ids, 500):
+        query = Record.select(Record.request_id).where(Record.request_id.in_(chunk))
+        there.update(id for (id,) in query.tuples().execute(c))
+    fresh: list[Settlement] = []
+    for settlement in settlements:
+        if settlement.record.request_id not in there:
+            there.add(settlement.record.request_id)
+            fresh.append(settlement)
+    return fresh
+
+
+def _insert(c: peewee.Database, records: Sequence[UsageRecord]) -> None:
+    """Insert `records` with one statement, written by hand: peewee takes longer to build it than SQLite to do it."""
+    left, right = c.quote
+    columns = ", ".join(f"{left}{name}{right}" for name in _FIELDS)
+    row = "(" + ", ".join([c.param] * len(_FIELDS)) + ")"
+    values = ", ".join([row] * len(records))
+    parameters = [value for record in records for value in _row(record)]
+    c.execute_sql(f"INSERT INTO {left}records{right} ({columns}) VALUES {values}", parameters)  # noqa: S608
+
+
+def _row(record: UsageRecord) -> Iterable[Any]:
+    for name in _FIELDS:
+        value = getattr(record, name)
+        if name in _JSON_FIELDS:
+            yield _JSON.encode(value).decode().replace("\\u0000", "")
+        elif isinstance(value, str):
+            # Callers choose some of these; one that PostgreSQL would refuse must not hold up the others.
+            yield value[: _LENGTHS.get(name, _TEXT_LIMIT)].replace("\0", "").encode("utf-8", "replace").decode()
+        else:
+            yield value
+
+
+def _charge(c: peewee.Database, settlements: Sequence[Settlement]) -> None:
+    tokens: defaultdict[int, list[Any]] = defaultdict(lambda: [0, 0.0])
+    users: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    channels: defaultdict[int, int] = defaultdict(int)
+    for s in settlements:
+        token, user = tokens[s.token_id], users[s.user_id]
+        token[0] += s.quota
+        token[1] = max(token[1], s.record.created_at)
+        user[0] += s.quota
+        user[1] += 1
+        channels[s.channel_id] += s.quota
+    p, (left, right) = c.param, c.quote
+    # In the order of their ids, so that two processes wait for each other instead of locking each other out.
+    for id, (quota, at) in sorted(tokens.items()):
+        if id:
+            c.execute_sql(
+                f"UPDATE {left}tokens{right} SET remaining_quota = remaining_quota - {p}, used_quota = used_quota + {p}, "  # noqa: S608
+                f"accessed_at = CASE WHEN accessed_at < {p} THEN {p} ELSE accessed_at END WHERE id = {p}",
+                (quota, quota, at, at, id),
+            )
+    for id, (quota, requests) in sorted(users.items()):
+        if id:
+            left_over = peewee.Case(None, [(User.unlimited == True, User.quota)], User.quota - quota)  # noqa: E712
+            changes = {User.quota: left_over, User.used_quota: User.used_quota + quota, User.requests: User.requests + requests}
+            User.update(changes).where(User.id == id).execute(c)
+    for id, quota in sorted(channels.items()):
+        if id and quota:
+            c.execute_sql(
+                f"UPDATE {left}channels{right} SET used_quota = used_quota + {p} WHERE id = {p}",  # noqa: S608
+                (quota, id),
+            )
+
+
+def _chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,198 @@
+"""The tables, as peewee sees them; `migrations/` makes them. No model is bound to a database: `query.execute(c)`."""
+
+from __future__ import annotations
+
+import peewee
+from peewee import BigAutoField, BigIntegerField, BlobField, BooleanField, CharField, DoubleField, IntegerField, TextField
+
+
+class _Base(peewee.Model):
+    class Meta:
+        legacy_table_names = False
+
+
+class Clock(_Base):
+    """One row, which every writer of configuration locks first."""
+
+    id = IntegerField(primary_key=True)
+    epoch = BigIntegerField()
+    generation = BigIntegerField()
+
+    class Meta:
+        table_name = "clock"
+
+
+class User(_Base):
+    """Who owns tokens. `role` is user, admin or root; `state` enabled or disabled; money in quota."""
+
+    id = BigAutoField()
+    name = CharField(191, unique=True)
+    role = CharField(16, default="user")
+    group = CharField(191, default="default")
+    quota = BigIntegerField(default=0)
+    used_quota = BigIntegerField(default=0)
+    requests = BigIntegerField(default=0)
+    unlimited = BooleanField(default=False)
+    state = CharField(16, default="enabled")
+    created_at = DoubleField()
+
+    class Meta:
+        table_name = "users"
+
+
+class Token(_Base):
+    """The credential a caller shows, found by the SHA-256 of its key without the `sk-`.
+
+    `spec` is the JSON of a `TokenSpec` without its key, `expires_at` unix seconds or 0, `managed` "file" for one that
+    an apply made and "" for one that a command made.
+    """
+
+    id = BigAutoField()
+    name = CharField(191, index=True)
+    user_id = BigIntegerField(index=True)
+    key_hash = CharField(64, unique=True)
+    key_cipher = BlobField(null=True)
+    key_hint = CharField(8, default="")
+    group = CharField(191, default="")
+    spec = TextField()
+    remaining_quota = BigIntegerField(default=0)
+    used_quota = BigIntegerField(default=0)
+    unlimited = BooleanField(default=False)
+    expires_at = DoubleField(default=0)
+    state = CharField(16, default="enabled")
+    managed = CharField(16, default="")
+    created_at = DoubleField()
+    accessed_at = DoubleField(default=0)
+
+    class Meta:
+        table_name = "tokens"
+
+
+class Channel(_Base):
+    """One upstream account. `spec` is the JSON of a `ChannelSpec`; `state` enabled, disabled or tripped."""
+
+    id = BigAutoField()
+    name = CharField(191, unique=True)
+    spec = TextField()
+    state = CharField(16, default="enabled")
+    state_reason = CharField(1000, default="")
+    used_quota = BigIntegerField(default=0)
+    managed = CharField(16, default="")
+    created_at = DoubleField()
+    updated_at = DoubleField()
+
+    class Meta:
+        table_name = "channels"
+
+
+class Group(_Base):
+    """A price multiplier and limits; `spec` is the JSON of a `GroupSpec`."""
+
+    name = CharField(191, primary_key=True)
+    spec = TextField()
+    managed = CharField(16, default="")
+
+    class Meta:
+        table_name = "groups"
+
+
+class Model(_Base):
+    """What a model costs; `spec` is the JSON of a `ModelSpec`."""
+
+    name = CharField(191, primary_key=True)
+    spec = TextField()
+    managed = CharField(16, default="")
+
+    class Meta:
+        table_name = "models"
+
+
+class Setting(_Base):
+    """A section that applies to everything: routing, health, billing, tasks."""
+
+    section = CharField(64, primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "settings"
+
+
+class Secret(_Base):
+    """What `secret:NAME` refers to, sealed with the master key."""
+
+    name = CharField(191, primary_key=True)
+    cipher = BlobField()
+
+    class Meta:
+        table_name = "secrets"
+
+
+class Generation(_Base):
+    """One apply: who, when, the whole configuration (references only) and what it changed, both JSON."""
+
+    id = BigIntegerField(primary_key=True)
+    created_at = DoubleField()
+    who = CharField(191)
+    source = CharField(1000, default="")
+    document = TextField()
+    diff = TextField()
+
+    class Meta:
+        table_name = "generations"
+
+
+class Record(_Base):
+    """One request (or top-up, or refund) in the log; `newapi.store.ledger.UsageRecord` says what is in it."""
+
+    id = BigAutoField()
+    request_id = CharField(191, default="", index=True)
+    created_at = DoubleField(index=True)
+    kind = CharField(16)
+    user_id = BigIntegerField(default=0)
+    user_name = CharField(191, default="")
+    token_id = BigIntegerField(default=0)
+    token_name = CharField(191, default="")
+    channel_id = BigIntegerField(default=0)
+    channel_name = CharField(191, default="")
+    group = CharField(191, default="")
+    model = CharField(255, default="")
+    upstream_model = CharField(255, default="")
+    entry_format = CharField(64, default="")
+    upstream_format = CharField(64, default="")
+    endpoint = CharField(64, default="")
+    stream = BooleanField(default=False)
+    status = IntegerField(default=0)
+    quota = BigIntegerField(default=0)
+    prompt_tokens = BigIntegerField(default=0)
+    completion_tokens = BigIntegerField(default=0)
+    usage = TextField()
+    bill = TextField()
+    tries = TextField()
+    first_token_ms = BigIntegerField(default=0)
+    duration_ms = BigIntegerField(default=0)
+    end_reason = CharField(64, default="")
+    ip = CharField(64, default="")
+    error = TextField()
+    losses = TextField()
+
+    class Meta:
+        table_name = "records"
+
+
+class Audit(_Base):
+    """Who changed what, and when; `detail` is JSON."""
+
+    id = BigAutoField()
+    created_at = DoubleField(index=True)
+    who = CharField(191)
+    action = CharField(64)
+    target = CharField(255, default="")
+    source = CharField(1000, default="")
+    detail = TextField()
+
+    class Meta:
+        table_name = "audit"
+
+
+TABLES = (Clock, User, Token, Channel, Group, Model, Setting, Secret, Generation, Record, Audit)
+"""Every table but the one that holds the number of the schema."""
