@@ -1,0 +1,28 @@
+"""The one row that says whether anything changed: `epoch` for running servers, `generation` for `apply`."""
+
+from __future__ import annotations
+
+import peewee
+
+from newapi.store.database import Database
+from newapi.store.models import Clock
+
+
+def generation(db: Database) -> int:
+    """Return a number that grows with every change a running server has to see, whoever made it. One row is read."""
+    with db.reading() as c:
+        return int(c.execute_sql("SELECT epoch FROM clock").fetchone()[0])
+
+
+def applied(db: Database) -> int:
+    """Return the number of the last apply, 0 before the first."""
+    with db.reading() as c:
+        return int(c.execute_sql("SELECT generation FROM clock").fetchone()[0])
+
+
+def bump(c: peewee.Database) -> None:
+    """Tell running servers, when the transaction ends, that something changed.
+
+    First of all in a transaction that reads before it writes: other writers of configuration wait from here on.
+    """
+    Clock.update(epoch=Clock.epoch + 1).execute(c)

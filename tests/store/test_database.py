@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from newapi.base.errors import StoreError
+from newapi.store.database import Database, open_database, sqlite_path
+from newapi.store.migrations import migrate, steps, version
+from newapi.store.models import TABLES, Setting, User
+
+
+def test_a_new_database_has_every_table_as_the_models_say(db: Database) -> None:
+    with db.reading() as c:
+        for model in TABLES:
+            meta = model._meta
+            assert {col.name for col in c.get_columns(meta.table_name)} == {f.column_name for f in meta.sorted_fields}
+            for column in c.get_columns(meta.table_name):
+                field = meta.columns[column.name]
+                assert column.primary_key or column.null == bool(field.null), f"{meta.table_name}.{column.name}"
+
+
+def test_root_is_always_there(db: Database) -> None:
+    with db.reading() as c:
+        rows = list(User.select().dicts().execute(c))
+    assert [(r["id"], r["name"], r["role"], bool(r["unlimited"]), r["state"]) for r in rows] == [
+        (1, "root", "root", True, "enabled")
+    ]
+
+
+def test_the_pragmas_are_set_on_every_connection(db: Database) -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def look() -> None:
+        with db.reading() as c:
+            seen.append(tuple(c.execute_sql(f"PRAGMA {p}").fetchone()[0] for p in ("journal_mode", "synchronous", "foreign_keys")))
+        db.close()
+
+    look()
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [("wal", 2, 1), ("wal", 2, 1)]
+
+
+def test_the_file_is_for_its_owner_alone(db: Database, tmp_path: Path) -> None:
+    assert (tmp_path / "test.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_transaction_that_fails_leaves_nothing(db: Database) -> None:
+    with pytest.raises(RuntimeError), db.writing() as c:
+        Setting.insert(section="x", value="1").execute(c)
+        raise RuntimeError
+    with db.reading() as c:
+        assert Setting.select().count(c) == 0
+
+
+def test_a_transaction_within_another_is_a_part_of_it(db: Database) -> None:
+    with pytest.raises(RuntimeError), db.writing() as c:
+        with db.writing():
+            Setting.insert(section="x", value="1").execute(c)
+        raise RuntimeError
+    with db.reading() as c:
+        assert Setting.select().count(c) == 0
+
+
+def test_migrating_again_does_nothing(db: Database) -> None:
+    assert version(db) == steps()[-1][0]
+    assert migrate(db) == 0
+
+
+def test_a_newer_database_is_refused(db: Database, tmp_path: Path) -> None:
+    with db.writing() as c:
+        c.execute_sql("UPDATE schema_version SET version = 9999")
+    with pytest.raises(StoreError, match="update newapi"):
+        open_database("sqlite:///test.db", relative_to=tmp_path)
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "one-api.db"
+    with sqlite3.connect(path) as c:
+        c.execute("CREATE TABLE abilities (x)")
+    c.close()
+    with pytest.raises(StoreError, match="newapi import"):
+        open_database(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("oracle://x", "No kind of database"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:////dev/null/x.db", "cannot be opened"),
+    ],
+)
+def test_a_url_that_does_not_work_says_why(url: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message):
+        open_database(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///newapi.db", Path("/etc/x/newapi.db")),
+        ("sqlite:///data/newapi.db", Path("/etc/x/data/newapi.db")),
+        ("sqlite:////var/lib/newapi.db", Path("/var/lib/newapi.db")),
+        ("sqlite:////var/lib/my%20api.db?x=1", Path("/var/lib/my api.db")),
+        ("postgresql://h/db", None),
+    ],
+)
+def test_the_path_of_a_url(url: str, path: Path | None) -> None:
+    assert sqlite_path(url, Path("/etc/x")) == path
+
+
+def test_a_password_is_not_shown() -> None:
+    from newapi.store import database
+
+    with pytest.raises(StoreError) as caught:
+        database.open_database("postgresql://me:hunter2@127.0.0.1:1/newapi")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_threads_write_at_once(db: Database) -> None:
+    errors: list[BaseException] = []
+
+    def count(times: int) -> None:
+        try:
+            for _ in range(times):
+                with db.writing() as c:
+                    User.update(used_quota=User.used_quota + 1).where(User.id == 1).execute(c)
+            db.close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=count, args=(25,)) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert errors == []
+    with db.reading() as c:
+        assert User.select(User.used_quota).scalar(c) == 200
+
+
+def test_processes_open_a_new_database_at_once(tmp_path: Path) -> None:
+    code = f"from newapi.store.database import open_database; open_database('sqlite:///{tmp_path}/many.db')"
+    started = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
+    errors = [p.communicate()[1].decode() for p in started]
+    assert [p.returncode for p in started] == [0] * 4, errors
