@@ -82,7 +82,9 @@ def admit(snapshot: Snapshot, headers: Mapping[str, str], query_key: str, peer: 
         )
     group = token.group or user.group
     if group not in snapshot.groups and group != "default":
-        raise CallerError(f"Group {group!r} does not exist any more", status=403, code="access_denied", type="permission_error")
+        raise CallerError(
+            f"Group {group!r} does not exist any more", status=403, code="access_denied", type="permission_error"
+        )
     if channel_id is not None and user.role not in ("admin", "root"):
         raise CallerError(
             "Only an administrator may pin a channel", status=403, code="access_denied", type="permission_error"
@@ -100,7 +102,11 @@ def check_model(caller: Caller, model: str) -> None:
     models = caller.token.models
     if models is not None and model not in models:
         raise CallerError(
-            f"This token has no access to model {model}", status=403, code="access_denied", type="permission_error", param="model"
+            f"This token has no access to model {model}",
+            status=403,
+            code="access_denied",
+            type="permission_error",
+            param="model",
         )
 
 

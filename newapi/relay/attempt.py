@@ -170,5 +170,3 @@ def _hide_obfuscation(body: Body, allowed: tuple[str, ...]) -> None:
             body.set("stream_options", rest)
         else:
             body.drop("stream_options")
-
-

@@ -22,8 +22,8 @@ _DECODE = msgspec.msgpack.Decoder(Settlement)
 class Journal:
     """Segments in a directory, each locked by the process that writes it.
 
-    A segment is appended to without waiting for the disk (the page cache outlives the process), synced in the background,
-    and removed once what is in it is in the database.
+    A segment is appended to without waiting for the disk (the page cache outlives the process), synced in the
+    background, and removed once what is in it is in the database.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -1,20 +1,19 @@
 """The path of one request, from the bytes that came in to the bytes that go out. Read this first.
 
-    peek      what is asked, without parsing the rest          formats
-    admit     who asks, and may they                           relay.admit
-    price     what it costs, and an estimate is reserved       billing, relay.ledger
-    route     which channel next, until one answers            relay.route
-    prepare   what to send to it                               relay.attempt
-    perform   send, and wait for the head of the answer        net
-    pump      its answer into the caller's                     relay.pump
-    settle    charge, log; or release                          relay.settle
+peek      what is asked, without parsing the rest          formats
+admit     who asks, and may they                           relay.admit
+price     what it costs, and an estimate is reserved       billing, relay.ledger
+route     which channel next, until one answers            relay.route
+prepare   what to send to it                               relay.attempt
+perform   send, and wait for the head of the answer        net
+pump      its answer into the caller's                     relay.pump
+settle    charge, log; or release                          relay.settle
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
 from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
@@ -129,7 +128,7 @@ class _Run:
                 # Of several reasons the upstream's is worth more than that a channel could not be asked at all.
                 if last is None or sent or not isinstance(last, UpstreamError):
                     last = error
-                if self.sink.started and self.answered or not worth_another(error, snapshot.routing.retry_on):
+                if (self.sink.started and self.answered) or not worth_another(error, snapshot.routing.retry_on):
                     break
             else:
                 self._note(channel, key, began, None)
@@ -240,7 +239,9 @@ class _Run:
             self.meter.usage, self.meter.stated = usage, True
         self._charged(200)
         self.ended = True
-        await self.sink.whole(200, self._headers(reply, reply.headers.get("content-type", "application/octet-stream")), body)
+        await self.sink.whole(
+            200, self._headers(reply, reply.headers.get("content-type", "application/octet-stream")), body
+        )
 
     # -- what goes out -----------------------------------------------------------------
 
@@ -258,7 +259,11 @@ class _Run:
         if not self.sink.started:
             await self.sink.start(
                 200,
-                [("content-type", "text/event-stream"), *_STREAM_HEADERS, ("x-oneapi-request-id", self.ingress.request_id)],
+                [
+                    ("content-type", "text/event-stream"),
+                    *_STREAM_HEADERS,
+                    ("x-oneapi-request-id", self.ingress.request_id),
+                ],
             )
         await self.sink.write(self.ingress.format.keepalive)
 
@@ -352,5 +357,3 @@ def _is_text(reply: Reply) -> bool:
     """Whether an answer is JSON, or may be: some upstreams name no content type, or a wrong one."""
     kind = reply.headers.get("content-type", "")
     return not kind.startswith(("audio/", "image/", "video/", "application/octet-stream"))
-
-

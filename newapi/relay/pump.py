@@ -100,7 +100,9 @@ class Answer:
             make = entry.frame_filter
             return VerbatimStream(reader, self._meter, entry, self._options, make(self._options) if make else None)
         assert entry.writer is not None  # noqa: S101
-        return ConvertedStream(reader, self._meter, entry.writer(self._options), ThinkingToContent() if self._tags else None)
+        return ConvertedStream(
+            reader, self._meter, entry.writer(self._options), ThinkingToContent() if self._tags else None
+        )
 
     def unfolded(self, raw: bytes, estimate: Estimate) -> bytes:
         """Return a whole stream for an upstream that answered at once although a stream was asked for.
@@ -244,4 +246,3 @@ class ConvertedStream(Stream):
                 out.append(self._writer.write(event))
         if failed is not None:
             raise Broken(failed.error, b"".join(out))
-

@@ -58,11 +58,9 @@ class Router:
                 yield from left
                 return
             mark = self._rng.random() * total
-            for i, channel in enumerate(left):
-                mark -= channel.weight
-                if mark < 0:
-                    break
-            else:
-                i = len(left) - 1
-            yield left.pop(i)
+            place = 0
+            while place < len(left) - 1 and mark >= left[place].weight:
+                mark -= left[place].weight
+                place += 1
+            yield left.pop(place)
         yield from left

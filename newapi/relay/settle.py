@@ -118,5 +118,3 @@ def _end_reason(outcome: Outcome) -> str:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-

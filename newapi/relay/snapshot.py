@@ -77,7 +77,16 @@ class TokenEntry:
     """What a caller's key allows."""
 
     def __init__(
-        self, *, id: int, name: str, user_id: int, group: str, spec: TokenSpec, unlimited: bool, expires_at: float, enabled: bool
+        self,
+        *,
+        id: int,
+        name: str,
+        user_id: int,
+        group: str,
+        spec: TokenSpec,
+        unlimited: bool,
+        expires_at: float,
+        enabled: bool,
     ) -> None:
         self.id = id
         self.name = name
@@ -166,7 +175,7 @@ class Snapshot:
         return (spec.ratio if spec else Decimal(1)), None
 
     def models_of(self, group: str) -> list[str]:
-        """Return the names of the models that `group` may call, sorted: the exact ones, and of the globs those that have a price."""
+        """Return the models that `group` may call, sorted: the exact names, and of the globs' those that have a price."""
         names: set[str] = set()
         priced = self.prices.names()
         for channel in self.of_group(group):

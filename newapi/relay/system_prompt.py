@@ -9,10 +9,10 @@ from newapi.base.body import Body
 
 
 def add(body: Body, format: str, prompt: str, prepend: bool, role: str = "system") -> None:
-    """Put `prompt` into `body`: alone where the request has no system prompt; before it where it has and `prepend` says so.
+    """Put `prompt` into `body`: alone where it has no system prompt; before its own where `prepend` says so.
 
-    `role` is what OpenAI chat calls it for the model (`system` or `developer`). A format without a system prompt is left
-    as it is.
+    `role` is what OpenAI chat calls it for the model (`system` or `developer`). A format without a system prompt is
+    left as it is.
     """
     if adder := _ADDERS.get(format):
         adder(body, prompt, prepend, role)

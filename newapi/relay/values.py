@@ -155,4 +155,3 @@ class Sink(Protocol):
     async def whole(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Start, write `body` and end."""
         ...
-

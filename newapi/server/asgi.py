@@ -1,4 +1,4 @@
-"""The relay's side of ASGI: a request read whole, an answer written in pieces, a caller who hangs up noticed at once."""
+"""The relay's side of ASGI: a request read whole, an answer written in pieces, a hang-up noticed at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class CallerGone(Exception):  # noqa: N818
+class CallerGone(Exception):
     """The caller hung up while it was still sending."""
 
 

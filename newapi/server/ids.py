@@ -25,8 +25,8 @@ def new_request_id() -> str:
 def caller_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
     """Return the address of the caller: `peer`, or what a trusted proxy says it forwards for.
 
-    `X-Forwarded-For` is read from its end, past every address that is trusted itself, since a caller can put anything at
-    its beginning.
+    `X-Forwarded-For` is read from its end, past every address that is trusted itself, since a caller can put anything
+    at its beginning.
     """
     if not peer or not _trusted(peer, trusted):
         return peer

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from newapi import formats
 from newapi.base.errors import CallerError, NewapiError
 from newapi.formats.contract import Format, Route
 from newapi.relay.gateway import Gateway
@@ -63,17 +64,21 @@ class RelayApp:
                 return
             format, route, params = found
             try:
-                body = await read_body(receive, gateway.limits.request_body, headers.get("content-encoding", "").lower())
+                body = await read_body(
+                    receive, gateway.limits.request_body, headers.get("content-encoding", "").lower()
+                )
             except CallerError as error:
                 await _refuse(sink, format, error, request_id)
                 return
-            ingress = self._ingress(format, route, params, query, headers, body, peer, request_id, path, scope["method"])
+            ingress = self._ingress(
+                format, route, params, query, headers, body, peer, request_id, path, scope["method"]
+            )
             await run_until_gone(relay(ingress, gateway, sink), receive)
         except CallerGone:
             return
         except asyncio.CancelledError:
             raise
-        except Exception:  # noqa: BLE001  (the last resort: a defect of ours; the caller gets an answer, we get the trace)
+        except Exception:
             traceback.print_exc(file=sys.stderr)
             if not sink.started:
                 format = found[0] if found else None
@@ -114,9 +119,7 @@ class RelayApp:
 
 
 async def _refuse(sink: AsgiSink, format: Format | None, error: NewapiError, request_id: str) -> None:
-    from newapi.formats.openai_chat import FORMAT
-
-    body = (format or FORMAT).write_error(error, request_id)
+    body = (format or formats.get("openai_chat")).write_error(error, request_id)
     await sink.whole(error.status, [("content-type", "application/json"), ("x-oneapi-request-id", request_id)], body)
 
 
@@ -127,4 +130,3 @@ def _with_cors(send: Send) -> Send:
         await send(message)
 
     return wrapped
-

@@ -1,0 +1,42 @@
+"""The Litestar application."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar, asgi
+from litestar.types import Receive, Scope, Send
+
+from newapi.server.routes.health import live, ready
+from newapi.server.routes.relay import RelayApp
+from newapi.server.runtime import Runtime
+
+
+def create_app(runtime: Runtime) -> Litestar:
+    """Return the application that serves `runtime`.
+
+    The relay's paths are one mounted ASGI application: a raw handler costs a third less than a routed one.
+    """
+    trusted = tuple(ipaddress.ip_network(n) for n in runtime.trusted_proxies)
+    relay = RelayApp(runtime.gateway, trusted)
+
+    @asgi(["/v1", "/v1beta", "/dashboard"], is_mount=True, copy_scope=False)
+    async def relay_mount(scope: Scope, receive: Receive, send: Send) -> None:
+        await relay(scope, receive, send)  # type: ignore[arg-type]  # Litestar narrows ASGI's types
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        await runtime.start()
+        try:
+            yield
+        finally:
+            await runtime.stop()
+
+    return Litestar(
+        [relay_mount, live, ready, *runtime.routes()],
+        lifespan=[lifespan],
+        logging_config=None,
+        openapi_config=None,
+    )

@@ -1,0 +1,88 @@
+"""A serving process: the database opened, the picture of it kept up to date, the ledger running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from newapi.base.errors import NewapiError
+from newapi.base.secret import Secret
+from newapi.ops.local import Local
+from newapi.relay.build import balances, build
+from newapi.relay.gateway import Gateway, Limits
+from newapi.relay.journal import Journal
+from newapi.relay.ledger import Ledger
+from newapi.relay.snapshot import Snapshot
+from newapi.store import ledger as store_ledger
+from newapi.store import snapshot as store_snapshot
+from newapi.store.snapshot import Stored
+
+POLL_SECONDS = 0.25
+"""How often the database is asked whether something was applied: a change is in force within a second."""
+
+log = logging.getLogger("newapi")
+
+
+class Runtime:
+    """What `serve` keeps running beside the HTTP server."""
+
+    def __init__(self, local: Local, state: Path) -> None:
+        """Prepare to serve `local`; the journal lies in `state`."""
+        self._local = local
+        self._task: asyncio.Task[None] | None = None
+        self.ledger = Ledger(lambda batch: store_ledger.write_batch(local.db, batch), Journal(state))
+        limits = local.config.limits
+        self.ledger.start()
+        self.gateway = Gateway(
+            self._load(),
+            self.ledger,
+            Limits(
+                request_body=limits.request_body,
+                connect_timeout=limits.connect_timeout,
+                first_byte_timeout=limits.first_byte_timeout,
+                stream_idle_timeout=limits.stream_idle_timeout,
+                keepalive=limits.keepalive,
+            ),
+        )
+
+    def _resolve(self, reference: str) -> Secret:
+        return self._local.resolve(reference)
+
+    def _load(self) -> Snapshot:
+        """Read the database: what is in force, and what everyone has left."""
+        stored: list[Stored] = []
+
+        def read() -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+            stored.append(store_snapshot.load(self._local.db))
+            return balances(stored[0])
+
+        self.ledger.load(read)
+        return build(stored[0], self._resolve, log.warning)
+
+    async def start(self) -> None:
+        """Begin to follow the database. Called in the event loop that serves."""
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Stop following, close the upstream connections, write what is settled."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self.gateway.close()
+        await asyncio.to_thread(self.ledger.stop)
+
+    async def _follow(self) -> None:
+        """Take over what is applied, whole; requests under way keep what they began with."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                epoch = await asyncio.to_thread(store_snapshot.generation, self._local.db)
+                if epoch != self.gateway.snapshot.epoch:
+                    self.gateway.snapshot = await asyncio.to_thread(self._load)
+                    log.info("configuration %s is in force", epoch)
+            except NewapiError as error:
+                # The database is away for a moment: what is in memory goes on serving.
+                log.warning("cannot read the database: %s", error.message)
