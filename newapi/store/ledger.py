@@ -6,19 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
 import peewee
 from msgspec import Struct
 
-from newapi.ir.usage import Usage
 from newapi.store.database import Database
 from newapi.store.models import Record, User
 
 ROWS = 200
 """Rows in one INSERT."""
-
-_JSON = msgspec.json.Encoder()
-
 
 class UsageRecord(Struct, frozen=True, omit_defaults=True):
     """One line of the log.
@@ -31,13 +26,13 @@ class UsageRecord(Struct, frozen=True, omit_defaults=True):
         model, upstream_model: As asked for, and as sent upstream.
         status: HTTP status the caller got.
         quota: What it cost; negative for a refund.
-        usage: Tokens in every bucket.
-        bill: Every factor of the price, by name.
-        tries: The attempts, in order: `{channel, channel_id, key, ms, status, kind, message}`.
+        usage: Tokens in every bucket, a JSON object, or "".
+        bill: Every factor of the price by name, a JSON object, or "".
+        tries: The attempts in order, a JSON array of `{channel, channel_id, key, ms, status, kind, message}`, or "".
         first_token_ms, duration_ms: Milliseconds; 0 when there was no answer.
         end_reason: How the answer ended (`done`, `client_gone`, `upstream_cut`, …).
         error: Message of a failure, "" without one.
-        losses: What the conversion dropped.
+        losses: What the conversion dropped, a JSON array of texts, or "".
     """
 
     request_id: str
@@ -60,15 +55,15 @@ class UsageRecord(Struct, frozen=True, omit_defaults=True):
     quota: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    usage: Usage = Usage(source="none")
-    bill: dict[str, Any] = {}
-    tries: Sequence[Any] = ()
+    usage: str = ""
+    bill: str = ""
+    tries: str = ""
     first_token_ms: int = 0
     duration_ms: int = 0
     end_reason: str = ""
     ip: str = ""
     error: str = ""
-    losses: Sequence[str] = ()
+    losses: str = ""
 
 
 class StoredRecord(UsageRecord, frozen=True, kw_only=True):
@@ -125,14 +120,12 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
 
 
 _FIELDS = tuple(f.name for f in Record._meta.sorted_fields if f.name != "id")  # type: ignore[attr-defined]  # noqa: SLF001
+_TEXT_LIMIT = 64_000
+"""Characters that are kept of what has no limit of its own."""
 _LENGTHS = {
-    f.name: int(f.max_length)
+    f.name: int(f.max_length) if isinstance(f, peewee.CharField) else _TEXT_LIMIT
     for f in Record._meta.sorted_fields  # type: ignore[attr-defined]  # noqa: SLF001
-    if isinstance(f, peewee.CharField)
 }
-_JSON_FIELDS = frozenset({"usage", "bill", "tries", "losses"})
-_TEXT_LIMIT = 16_000
-"""Characters of an error message that are kept."""
 
 
 def write_batch(db: Database, settlements: Sequence[Settlement]) -> None:
@@ -231,10 +224,7 @@ def _conditions(wanted: RecordFilter) -> list[Any]:
 
 
 def _stored(row: dict[str, Any]) -> StoredRecord:
-    for name in _JSON_FIELDS:
-        row[name] = msgspec.json.decode(row[name])
-    row["stream"] = bool(row["stream"])
-    return msgspec.convert(row, StoredRecord, strict=False)
+    return StoredRecord(**{**row, "stream": bool(row["stream"])})
 
 
 def _not_yet_there(c: peewee.Database, settlements: Sequence[Settlement]) -> list[Settlement]:
@@ -264,11 +254,9 @@ def _insert(c: peewee.Database, records: Sequence[UsageRecord]) -> None:
 def _row(record: UsageRecord) -> Iterable[Any]:
     for name in _FIELDS:
         value = getattr(record, name)
-        if name in _JSON_FIELDS:
-            yield _JSON.encode(value).decode().replace("\\u0000", "")
-        elif isinstance(value, str):
-            # Callers choose some of these; one that PostgreSQL would refuse must not hold up the others.
-            yield value[: _LENGTHS.get(name, _TEXT_LIMIT)].replace("\0", "").encode("utf-8", "replace").decode()
+        if value.__class__ is str and (len(value) > _LENGTHS[name] or not value.isascii() or "\0" in value):
+            # Callers choose some of these; one that the database would refuse must not hold up the others.
+            yield value[: _LENGTHS[name]].replace("\0", "").encode("utf-8", "replace").decode()
         else:
             yield value
 

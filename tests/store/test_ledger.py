@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from decimal import Decimal
 
 import msgspec
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newapi.base.errors import StoreError
-from newapi.ir.usage import Usage
 from newapi.store.database import Database
 from newapi.store.ledger import (
     RecordFilter,
@@ -123,11 +121,11 @@ def test_a_record_comes_back_as_it_went_in(db: Database) -> None:
         stream=True,
         status=200,
         quota=12,
-        usage=Usage(input=3, cache_read=4, output=5),
-        bill={"group_ratio": Decimal("0.8"), "tiers": [1, 2]},
-        tries=[{"channel": "a", "status": 500}, {"channel": "b", "status": 200}],
+        usage='{"input":3}',
+        bill='{"group_ratio":"0.8"}',
+        tries='[{"channel":"a","status":500}]',
         error="",
-        losses=["top_k"],
+        losses='["top_k"]',
     )
     write_record(db, record)
     (got,) = query_records(db, RecordFilter())
@@ -138,7 +136,7 @@ def test_a_record_comes_back_as_it_went_in(db: Database) -> None:
 
 @pytest.mark.parametrize("text", ["x" * 5000, "a\0b", "\ud800", "🙂" * 300, "'; DROP TABLE records; --"])
 def test_what_a_caller_makes_up_does_not_stop_the_log(db: Database, text: str) -> None:
-    write_batch(db, [settlement("a", model=text, upstream_model=text, error=text, ip=text, losses=[text.replace("\ud800", "")])])
+    write_batch(db, [settlement("a", model=text, upstream_model=text, error=text, ip=text, losses=text)])
     (got,) = query_records(db, RecordFilter())
     assert got.request_id == "a"
     assert len(got.model) <= 255
@@ -146,7 +144,7 @@ def test_what_a_caller_makes_up_does_not_stop_the_log(db: Database, text: str) -
 
 
 def test_the_journal_can_carry_a_settlement() -> None:
-    s = settlement("a", usage=Usage(input=1), tries=[{"channel": "x"}], bill={"x": "1"})
+    s = settlement("a", usage="{}", tries="[]", bill="{}")
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(s), type=Settlement) == s
 
 
