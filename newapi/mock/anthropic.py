@@ -134,7 +134,7 @@ def _messages(messages: list[Any], asked: Asked) -> None:
             if waiting and asked.thinking and blocks[0]["type"] not in ("thinking", "redacted_thinking"):
                 raise Refused(
                     f"messages.{i}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
-                    f"`{blocks[0]['type']}`. When `thinking` is enabled, a final `assistant` message must start with a thinking block."
+                    f"`{blocks[0]['type']}`. When `thinking` is enabled, a final assistant message must start with it."
                 )
     if waiting:
         raise Refused("`tool_use` ids were found without `tool_result` blocks immediately after")

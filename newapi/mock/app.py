@@ -50,6 +50,20 @@ _ANTHROPIC = Dialect(anthropic.answer, anthropic.stream, anthropic.error)
 _GOOGLE = Dialect(gemini.answer, gemini.stream, gemini.error)
 
 
+_CHATS: dict[str, tuple[Callable[[dict[str, Any]], Asked], Dialect]] = {
+    "/v1/chat/completions": (openai.read, _OPENAI),
+    "/v1/responses": (responses.read, _RESPONSES),
+    "/v1/messages": (anthropic.read, _ANTHROPIC),
+}
+_OTHERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "/v1/embeddings": others.embeddings,
+    "/v1/images/generations": others.images,
+    "/v1/images/edits": others.images,
+    "/v1/moderations": others.moderations,
+    "/v1/rerank": others.rerank,
+}
+
+
 class MockApp:
     """Answers like four providers at once; counts what it was asked, and which calls were hung up on."""
 
@@ -100,31 +114,20 @@ class MockApp:
         body = _decode(raw)
         if found := _GEMINI.fullmatch(path):
             return await self._gemini(found[1], found[2], body, reply)
-        match path:
-            case "/v1/chat/completions":
-                await self._chat(openai.read(body), body, _OPENAI, reply)
-            case "/v1/responses":
-                await self._chat(responses.read(body), body, _RESPONSES, reply)
-            case "/v1/messages":
+        if path in _CHATS:
+            read, dialect = _CHATS[path]
+            if dialect is _ANTHROPIC:
                 anthropic.check_headers(headers)
-                await self._chat(anthropic.read(body), body, _ANTHROPIC, reply)
-            case "/v1/messages/count_tokens":
-                anthropic.check_headers(headers)
-                asked = anthropic.read({**body, "max_tokens": 1 << 20})
-                await reply.json({"input_tokens": 10 + asked.prompt_chars // 4})
-            case "/v1/embeddings":
-                await reply.json(others.embeddings(body))
-            case "/v1/images/generations" | "/v1/images/edits":
-                await reply.json(others.images(body))
-            case "/v1/moderations":
-                await reply.json(others.moderations(body))
-            case "/v1/rerank":
-                await reply.json(others.rerank(body))
-            case "/v1/audio/speech":
-                await reply.bytes(others.SPEECH, "audio/mpeg")
-            case _:
-                raise Refused(f"Invalid URL ({method} {path})", status=404)
-        return None
+            return await self._chat(read(body), body, dialect, reply)
+        if path == "/v1/messages/count_tokens":
+            anthropic.check_headers(headers)
+            asked = anthropic.read({**body, "max_tokens": 1 << 20})
+            return await reply.json({"input_tokens": 10 + asked.prompt_chars // 4})
+        if path == "/v1/audio/speech":
+            return await reply.bytes(others.SPEECH, "audio/mpeg")
+        if path not in _OTHERS:
+            raise Refused(f"Invalid URL ({method} {path})", status=404)
+        return await reply.json(_OTHERS[path](body))
 
     async def _gemini(self, model: str, action: str, body: dict[str, Any], reply: _Reply) -> None:
         match action:

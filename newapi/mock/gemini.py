@@ -92,33 +92,32 @@ def _contents(contents: list[Any], asked: Asked) -> None:
         if role != "model":
             asked.text, asked.results = "", len(results)
         for j, part in enumerate(parts):
-            only(part, _PART, f"contents[{i}].parts[{j}]", unknown=_UNKNOWN)
-            signature = part.get("thoughtSignature")
-            if signature is not None and signature not in (SIGNATURE, *_DUMMIES):
-                raise Refused("Corrupted thought signature.")
-            if "text" in part:
-                asked.prompt_chars += len(part["text"])
-                if role != "model" and not part.get("thought"):
-                    asked.text += part["text"]
-            elif "inlineData" in part:
-                only(
-                    part["inlineData"], frozenset(("mimeType", "data", "displayName")), "inline_data", unknown=_UNKNOWN
-                )
-                asked.images += 1
-            elif "fileData" in part:
-                asked.images += 1
-            elif "functionCall" in part:
-                if not isinstance(part["functionCall"].get("args", {}), dict):
-                    raise Refused("Invalid value at 'function_call.args'")
-                calls.append(part["functionCall"]["name"])
-            elif "functionResponse" in part:
-                if not isinstance(part["functionResponse"].get("response"), dict):
-                    raise Refused(
-                        "Invalid value at 'function_response.response' (type.googleapis.com/google.protobuf.Struct)"
-                    )
+            _part(part, f"contents[{i}].parts[{j}]", role, asked)
+        calls += [p["functionCall"]["name"] for p in parts if "functionCall" in p]
         first = next((p for p in parts if "functionCall" in p), None)
         if first is not None and "gemini-3" in asked.model and not first.get("thoughtSignature"):
             raise Refused(f"Function call is missing a thought_signature in functionCall parts: contents[{i}]")
+
+
+def _part(part: dict[str, Any], where: str, role: str, asked: Asked) -> None:
+    only(part, _PART, where, unknown=_UNKNOWN)
+    signature = part.get("thoughtSignature")
+    if signature is not None and signature not in (SIGNATURE, *_DUMMIES):
+        raise Refused("Corrupted thought signature.")
+    if "text" in part:
+        asked.prompt_chars += len(part["text"])
+        if role != "model" and not part.get("thought"):
+            asked.text += part["text"]
+    elif "inlineData" in part:
+        only(part["inlineData"], frozenset(("mimeType", "data", "displayName")), "inline_data", unknown=_UNKNOWN)
+        asked.images += 1
+    elif "fileData" in part:
+        asked.images += 1
+    elif "functionCall" in part:
+        if not isinstance(part["functionCall"].get("args", {}), dict):
+            raise Refused("Invalid value at 'function_call.args'")
+    elif "functionResponse" in part and not isinstance(part["functionResponse"].get("response"), dict):
+        raise Refused("Invalid value at 'function_response.response' (type.googleapis.com/google.protobuf.Struct)")
 
 
 def _tools(tools: Any) -> Iterator[str]:
@@ -161,7 +160,8 @@ def _tools(tools: Any) -> Iterator[str]:
                 _schema(f["parameters"], "tools[].function_declarations[].parameters")
                 if (f["parameters"].get("type") or "").upper() == "OBJECT" and f["parameters"].get("properties") == {}:
                     raise Refused(
-                        "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties: should be non-empty for OBJECT type"
+                        "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties: should be "
+                        "non-empty for OBJECT type"
                     )
             yield f["name"]
 

@@ -64,7 +64,7 @@ def read(body: dict[str, Any]) -> Asked:
     _messages(messages, asked)
     asked.tools = tuple(_tools(body.get("tools")))
     _choice(body.get("tool_choice"), asked)
-    wanted = body.get("response_format") or {"type": "text"}
+    wanted: dict[str, Any] = body.get("response_format") or {"type": "text"}
     if wanted.get("type") == "json_schema":
         if not (wanted.get("json_schema") or {}).get("name"):
             raise Refused("Missing required parameter: 'response_format.json_schema.name'.", "response_format")
@@ -117,7 +117,7 @@ def _messages(messages: list[Any], asked: Asked) -> None:
 def _content(content: Any, role: str, i: int, asked: Asked) -> None:
     parts: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
     for part in parts:
-        kind = part.get("type")
+        kind: Any = part.get("type")
         if kind not in _PART:
             raise Refused(f"Invalid value: '{kind}'.", f"messages[{i}].content")
         only(part, _PART[kind], f"messages[{i}].content[]")

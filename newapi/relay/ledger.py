@@ -2,7 +2,8 @@
 
 Balances live in memory, since no request may wait for a database. A settlement is a line in the journal (2 µs) before
 it is anything else; a thread takes what has gathered, writes it to the database in one transaction and drops the
-journal's segment. What a killed process left behind is written at the next start; a request already written is not written twice.
+journal's segment. What a killed process left behind is written at the next start; a request that is
+written already is not written twice.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ class Snapshot:
         return (spec.ratio if spec else Decimal(1)), None
 
     def models_of(self, group: str) -> list[str]:
-        """Return the models that `group` may call, sorted: the exact names, and of the globs' those that have a price."""
+        """Return the models that `group` may call, sorted: exact names, and of the globs' those with a price."""
         names: set[str] = set()
         priced = self.prices.names()
         for channel in self.of_group(group):
