@@ -6,7 +6,9 @@
     ├── UpstreamError   the upstream's: another channel may do better
     ├── NoChannel       nobody here serves that model: 503
     ├── ConfigError     the configuration file's
-    └── StoreError      the database's
+    ├── StoreError      the database's
+    ├── NotFound        there is nothing of that name
+    └── Conflict        changed since it was read, or the name exists
 
 The type says whose fault; `status`, `code` and `type` say how it is told to a caller, in whatever format it speaks.
 """
@@ -124,6 +126,20 @@ class StoreError(NewapiError):
     """The database refused or could not be reached."""
 
     code = "database_error"
+
+
+class NotFound(NewapiError):
+    """There is nothing of that name."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(NewapiError):
+    """What was read has changed meanwhile, or what is to be made exists."""
+
+    status = 409
+    code = "conflict"
 
 
 class Problem(NewapiError):
