@@ -98,7 +98,7 @@ def read(c: peewee.Database) -> Declared:
         .execute(c)
     )
     return Declared(
-        generation=int(Clock.select(Clock.generation).scalar(c)),
+        generation=read_generation(c),
         sections=dict(Setting.select(Setting.section, Setting.value).tuples().execute(c)),
         groups={name: Row(name, name, spec, managed) for name, spec, managed in groups},
         models={name: Row(name, name, spec, managed) for name, spec, managed in models},
@@ -173,6 +173,11 @@ def generations(c: peewee.Database, *, limit: int = 0) -> list[Applied]:
     if limit:
         query = query.limit(limit)
     return [Applied(**row) for row in query.dicts().execute(c)]
+
+
+def read_generation(c: peewee.Database) -> int:
+    """Return the number of the apply that is in force, 0 before the first."""
+    return int(Clock.select(Clock.generation).scalar(c))
 
 
 def find_generation(c: peewee.Database, number: int) -> Applied | None:

@@ -1,0 +1,99 @@
+"""Tokens one by one: found, made, changed and deleted by commands and the management API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import peewee
+from msgspec import Struct
+
+from newapi.store import clock
+from newapi.store.database import Database
+from newapi.store.models import Token, User
+
+
+class TokenRecord(Struct, frozen=True):
+    """A token as it is stored, with its owner's name; money in quota, times in unix seconds (0: never)."""
+
+    id: int
+    name: str
+    user_id: int
+    user: str
+    key_hash: str
+    key_cipher: bytes | None
+    key_hint: str
+    group: str
+    spec: str
+    remaining: int
+    used: int
+    unlimited: bool
+    expires_at: float
+    state: str
+    managed: str
+    created_at: float
+    accessed_at: float
+
+
+_COLUMNS = (
+    Token.id,
+    Token.name,
+    Token.user_id,
+    peewee.fn.COALESCE(User.name, ""),
+    Token.key_hash,
+    Token.key_cipher,
+    Token.key_hint,
+    Token.group,
+    Token.spec,
+    Token.remaining_quota,
+    Token.used_quota,
+    Token.unlimited,
+    Token.expires_at,
+    Token.state,
+    Token.managed,
+    Token.created_at,
+    Token.accessed_at,
+)
+
+
+def select(
+    c: peewee.Database, *, id: int | None = None, name: str | None = None, user_id: int | None = None, key_hash: str = ""
+) -> list[TokenRecord]:
+    """Return the tokens for which everything that is given holds, in the order they were made."""
+    query = Token.select(*_COLUMNS).join(User, peewee.JOIN.LEFT_OUTER, on=(Token.user_id == User.id)).order_by(Token.id)
+    for column, value in ((Token.id, id), (Token.name, name), (Token.user_id, user_id), (Token.key_hash, key_hash or None)):
+        if value is not None:
+            query = query.where(column == value)
+    return [
+        TokenRecord(*row[:5], bytes(row[5]) if row[5] is not None else None, *row[6:11], bool(row[11]), *row[12:])
+        for row in query.tuples().execute(c)
+    ]
+
+
+def find_user(c: peewee.Database, name: str) -> int | None:
+    """Return the id of a user, None when there is none of that name."""
+    return User.select(User.id).where(User.name == name).scalar(c)
+
+
+def user_names(db: Database) -> list[str]:
+    """Return the names of all users."""
+    with db.reading() as c:
+        return [name for (name,) in User.select(User.name).order_by(User.name).tuples().execute(c)]
+
+
+def insert(c: peewee.Database, columns: Mapping[str, Any]) -> int:
+    """Insert a token, tell running servers, and return its id."""
+    clock.bump(c)
+    return int(Token.insert(**columns).execute(c))
+
+
+def update(c: peewee.Database, id: int, columns: Mapping[str, Any]) -> None:
+    """Change columns of a token and tell running servers."""
+    clock.bump(c)
+    Token.update(dict(columns)).where(Token.id == id).execute(c)
+
+
+def delete(c: peewee.Database, id: int) -> None:
+    """Delete a token and tell running servers; its records stay."""
+    clock.bump(c)
+    Token.delete().where(Token.id == id).execute(c)
