@@ -27,7 +27,9 @@ class Conversation:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, body: bytes, *, status: int = 200, headers: str = "content-type: application/json\r\n") -> None:
+    async def answer(
+        self, body: bytes, *, status: int = 200, headers: str = "content-type: application/json\r\n"
+    ) -> None:
         await self.send(f"HTTP/1.1 {status} X\r\n{headers}content-length: {len(body)}\r\n\r\n".encode() + body)
 
     async def gone(self) -> None:
