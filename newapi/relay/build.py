@@ -69,9 +69,10 @@ def _channel(row: StoredChannel, resolve: Resolve) -> Channel:
     return Channel(row.id, row.name, spec, providers.get(spec.type), keys, operations)
 
 
-def balances(stored: Stored) -> tuple[dict[int, int], dict[int, int]]:
-    """Return what limited tokens and users have left, by id."""
+def balances(stored: Stored) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+    """Return what limited tokens and users have left, and what tokens have used, by id."""
     return (
         {t.id: t.remaining for t in stored.tokens if not t.unlimited},
         {u.id: u.quota for u in stored.users if not u.unlimited},
+        {t.id: t.used for t in stored.tokens},
     )

@@ -33,6 +33,7 @@ class Ledger:
         self._journal = journal
         self._tokens: dict[int, int] = {}
         self._users: dict[int, int] = {}
+        self._used: dict[int, int] = {}
         self._held_tokens: defaultdict[int, int] = defaultdict(int)
         self._held_users: defaultdict[int, int] = defaultdict(int)
         self._queue: list[Settlement] = []
@@ -62,21 +63,24 @@ class Ledger:
 
     # -- balances ------------------------------------------------------------------
 
-    def load(self, read: Callable[[], tuple[dict[int, int], dict[int, int]]]) -> None:
-        """Take over the balances of the database: `read` returns what limited tokens and users have left, by id.
+    def load(self, read: Callable[[], tuple[dict[int, int], dict[int, int], dict[int, int]]]) -> None:
+        """Take over the balances of the database.
+
+        `read` returns what limited tokens and users have left, and what tokens have used, each by id.
 
         Called from a thread. Writing waits meanwhile, so that a settlement is in the database or in the queue, not in
         neither and not in both.
         """
         with self._writing:
-            tokens, users = read()
+            tokens, users, used = read()
             with self._lock:
                 for s in self._queue:
                     if s.token_id in tokens:
                         tokens[s.token_id] -= s.quota
                     if s.user_id in users:
                         users[s.user_id] -= s.quota
-                self._tokens, self._users = tokens, users
+                    used[s.token_id] = used.get(s.token_id, 0) + s.quota
+                self._tokens, self._users, self._used = tokens, users, used
 
     def reserve(self, caller: Caller, amount: int) -> Reservation:
         """Set `amount` quota aside.
@@ -101,7 +105,7 @@ class Ledger:
 
     def account(self, token_id: int) -> tuple[int | None, int]:
         """Return the quota that a token has left (None: without limit), and what it has used."""
-        return self._tokens.get(token_id), self._used[token_id]
+        return self._tokens.get(token_id), self._used.get(token_id, 0)
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was set aside; nothing is charged. Does nothing once it is settled or released."""
@@ -126,6 +130,11 @@ class Ledger:
                 self._tokens[settlement.token_id] -= settlement.quota
             if settlement.user_id in self._users:
                 self._users[settlement.user_id] -= settlement.quota
+            self._used[settlement.token_id] = self._used.get(settlement.token_id, 0) + settlement.quota
+
+    def flush(self) -> None:
+        """Write what is settled to the database now. Waits for it: call it in a thread."""
+        self._flush()
 
     # -- the writer ----------------------------------------------------------------------
 

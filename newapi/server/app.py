@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, asgi
 from litestar.types import Receive, Scope, Send
 
+from newapi.server.routes.account import account_routes
 from newapi.server.routes.health import live, ready
 from newapi.server.routes.relay import RelayApp
 from newapi.server.runtime import Runtime
@@ -19,7 +20,7 @@ def create_app(runtime: Runtime) -> Litestar:
 
     The relay's paths are one mounted ASGI application: a raw handler costs a third less than a routed one.
     """
-    trusted = tuple(ipaddress.ip_network(n) for n in runtime.trusted_proxies)
+    trusted = tuple(ipaddress.ip_network(n) for n in runtime.local.config.server.trusted_proxies)
     relay = RelayApp(runtime.gateway, trusted)
 
     @asgi(["/v1", "/v1beta", "/dashboard"], is_mount=True, copy_scope=False)
@@ -35,7 +36,7 @@ def create_app(runtime: Runtime) -> Litestar:
             await runtime.stop()
 
     return Litestar(
-        [relay_mount, live, ready, *runtime.routes()],
+        [relay_mount, live, ready, *account_routes(runtime.gateway, runtime.query)],
         lifespan=[lifespan],
         logging_config=None,
         openapi_config=None,

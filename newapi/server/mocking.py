@@ -20,7 +20,13 @@ def run(address: str, behaviour: Behaviour, say: Callable[[str], None]) -> None:
     """
     sock = listen(address)
     config = uvicorn.Config(
-        MockApp(behaviour), loop="uvloop", http="httptools", ws="none", lifespan="off", log_level="critical", access_log=False
+        MockApp(behaviour),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_level="critical",
+        access_log=False,
     )
     host, port = sock.getsockname()[:2]
     say(f"the mock upstream serves http://{host}:{port} in all four formats")

@@ -17,6 +17,7 @@ from newapi.relay.ledger import Ledger
 from newapi.relay.snapshot import Snapshot
 from newapi.store import ledger as store_ledger
 from newapi.store import snapshot as store_snapshot
+from newapi.store.ledger import RecordFilter, StoredRecord
 from newapi.store.snapshot import Stored
 
 POLL_SECONDS = 0.25
@@ -30,7 +31,7 @@ class Runtime:
 
     def __init__(self, local: Local, state: Path) -> None:
         """Prepare to serve `local`; the journal lies in `state`."""
-        self._local = local
+        self.local = local
         self._task: asyncio.Task[None] | None = None
         self.ledger = Ledger(lambda batch: store_ledger.write_batch(local.db, batch), Journal(state))
         limits = local.config.limits
@@ -48,18 +49,22 @@ class Runtime:
         )
 
     def _resolve(self, reference: str) -> Secret:
-        return self._local.resolve(reference)
+        return self.local.resolve(reference)
 
     def _load(self) -> Snapshot:
         """Read the database: what is in force, and what everyone has left."""
         stored: list[Stored] = []
 
         def read() -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
-            stored.append(store_snapshot.load(self._local.db))
+            stored.append(store_snapshot.load(self.local.db))
             return balances(stored[0])
 
         self.ledger.load(read)
         return build(stored[0], self._resolve, log.warning)
+
+    def query(self, wanted: RecordFilter) -> list[StoredRecord]:
+        """Return lines of the log. Waits for the database: call it in a thread."""
+        return store_ledger.query_records(self.local.db, wanted)
 
     async def start(self) -> None:
         """Begin to follow the database. Called in the event loop that serves."""
@@ -79,7 +84,7 @@ class Runtime:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                epoch = await asyncio.to_thread(store_snapshot.generation, self._local.db)
+                epoch = await asyncio.to_thread(store_snapshot.generation, self.local.db)
                 if epoch != self.gateway.snapshot.epoch:
                     self.gateway.snapshot = await asyncio.to_thread(self._load)
                     log.info("configuration %s is in force", epoch)

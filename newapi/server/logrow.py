@@ -1,0 +1,53 @@
+"""A line of the log in New API's shape, which scripts read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from newapi.store.ledger import StoredRecord
+
+KINDS = {"topup": 1, "consume": 2, "manage": 3, "system": 4, "error": 5, "refund": 6}
+"""New API's `type` of a log row."""
+
+
+def log_row(record: StoredRecord) -> dict[str, Any]:
+    """Return `record` as `/api/log/*` gives it; `other` is JSON text, as there."""
+    other: dict[str, Any] = msgspec.json.decode(record.bill) if record.bill else {}
+    if record.usage:
+        other["usage"] = msgspec.json.decode(record.usage)
+    if record.tries:
+        other["tries"] = msgspec.json.decode(record.tries)
+    if record.losses:
+        other["losses"] = msgspec.json.decode(record.losses)
+    other |= {
+        "frt": record.first_token_ms,
+        "entry_format": record.entry_format,
+        "upstream_format": record.upstream_format,
+        "upstream_model_name": record.upstream_model,
+        "end_reason": record.end_reason,
+        "status": record.status,
+    }
+    return {
+        "id": record.id,
+        "user_id": record.user_id,
+        "created_at": int(record.created_at),
+        "type": KINDS.get(record.kind, 0),
+        "content": record.error,
+        "username": record.user_name,
+        "token_name": record.token_name,
+        "model_name": record.model,
+        "quota": record.quota,
+        "prompt_tokens": record.prompt_tokens,
+        "completion_tokens": record.completion_tokens,
+        "use_time": round(record.duration_ms / 1000),
+        "is_stream": record.stream,
+        "channel": record.channel_id,
+        "channel_name": record.channel_name,
+        "token_id": record.token_id,
+        "group": record.group,
+        "ip": record.ip,
+        "request_id": record.request_id,
+        "other": msgspec.json.encode(other).decode(),
+    }
