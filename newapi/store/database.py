@@ -10,9 +10,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import peewee
-from playhouse import db_url
+from playhouse import db_url  # pyright: ignore[reportAttributeAccessIssue]  (its stubs have no db_url)
 
 from newapi.base.errors import StoreError
+from newapi.store.migrations import migrate
 
 BUSY_SECONDS = 15
 """How long a writer waits for another one before it gives up."""
@@ -95,8 +96,6 @@ def open_database(url: str, *, relative_to: Path | None = None) -> Database:
     Raises:
         StoreError: It cannot be opened, its driver is missing, or it is newer than this version.
     """
-    from newapi.store.migrations import migrate  # the migrations need Database
-
     scheme = urlsplit(url).scheme.partition("+")[0]
     if scheme == "sqlite":
         database = _open_sqlite(url, relative_to or Path())

@@ -7,6 +7,7 @@ from typing import Any
 
 import peewee
 from msgspec import Struct
+from msgspec.structs import replace
 
 from newapi.store.models import Channel, Clock, Generation, Group, Model, Setting, Token, User
 
@@ -103,7 +104,7 @@ def read(c: peewee.Database) -> Declared:
         groups={name: Row(name, name, spec, managed) for name, spec, managed in groups},
         models={name: Row(name, name, spec, managed) for name, spec, managed in models},
         channels={row[1]: ChannelRow(*row) for row in channels},
-        tokens=_by_name(TokenRow(*row[:8], bool(row[8]), *row[9:]) for row in tokens),
+        tokens=_by_name(replace(TokenRow(*row), unlimited=bool(row[8])) for row in tokens),
         users=dict(User.select(User.name, User.id).tuples().execute(c)),
     )
 

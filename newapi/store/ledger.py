@@ -15,6 +15,7 @@ from newapi.store.models import Record, User
 ROWS = 200
 """Rows in one INSERT."""
 
+
 class UsageRecord(Struct, frozen=True, omit_defaults=True):
     """One line of the log.
 
@@ -277,15 +278,17 @@ def _charge(c: peewee.Database, settlements: Sequence[Settlement]) -> None:
     for id, (quota, at) in sorted(tokens.items()):
         if id:
             c.execute_sql(
-                f"UPDATE {left}tokens{right} SET remaining_quota = remaining_quota - {p}, used_quota = used_quota + {p}, "  # noqa: S608
+                f"UPDATE {left}tokens{right} SET remaining_quota = remaining_quota - {p}, "  # noqa: S608
+                f"used_quota = used_quota + {p}, "
                 f"accessed_at = CASE WHEN accessed_at < {p} THEN {p} ELSE accessed_at END WHERE id = {p}",
                 (quota, quota, at, at, id),
             )
     for id, (quota, requests) in sorted(users.items()):
         if id:
             left_over = peewee.Case(None, [(User.unlimited == True, User.quota)], User.quota - quota)  # noqa: E712
-            changes = {User.quota: left_over, User.used_quota: User.used_quota + quota, User.requests: User.requests + requests}
-            User.update(changes).where(User.id == id).execute(c)
+            used, made = User.used_quota + quota, User.requests + requests
+            query = User.update({User.quota: left_over, User.used_quota: used, User.requests: made})
+            query.where(User.id == id).execute(c)
     for id, quota in sorted(channels.items()):
         if id and quota:
             c.execute_sql(

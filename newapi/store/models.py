@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import peewee
-from peewee import BigAutoField, BigIntegerField, BlobField, BooleanField, CharField, DoubleField, IntegerField, TextField
+from peewee import (
+    BigAutoField,
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    CharField,
+    DoubleField,
+    IntegerField,
+    TextField,
+)
+
+
+def _table(model: type[peewee.Model]) -> str:
+    return {"Clock": "clock", "Audit": "audit"}.get(model.__name__, f"{model.__name__.lower()}s")
 
 
 class _Base(peewee.Model):
     class Meta:
-        legacy_table_names = False
+        table_function = _table
 
 
 class Clock(_Base):
@@ -17,9 +30,6 @@ class Clock(_Base):
     id = IntegerField(primary_key=True)
     epoch = BigIntegerField()
     generation = BigIntegerField()
-
-    class Meta:
-        table_name = "clock"
 
 
 class User(_Base):
@@ -35,9 +45,6 @@ class User(_Base):
     unlimited = BooleanField(default=False)
     state = CharField(16, default="enabled")
     created_at = DoubleField()
-
-    class Meta:
-        table_name = "users"
 
 
 class Token(_Base):
@@ -64,9 +71,6 @@ class Token(_Base):
     created_at = DoubleField()
     accessed_at = DoubleField(default=0)
 
-    class Meta:
-        table_name = "tokens"
-
 
 class Channel(_Base):
     """One upstream account. `spec` is the JSON of a `ChannelSpec`; `state` enabled, disabled or tripped."""
@@ -81,9 +85,6 @@ class Channel(_Base):
     created_at = DoubleField()
     updated_at = DoubleField()
 
-    class Meta:
-        table_name = "channels"
-
 
 class Group(_Base):
     """A price multiplier and limits; `spec` is the JSON of a `GroupSpec`."""
@@ -91,9 +92,6 @@ class Group(_Base):
     name = CharField(191, primary_key=True)
     spec = TextField()
     managed = CharField(16, default="")
-
-    class Meta:
-        table_name = "groups"
 
 
 class Model(_Base):
@@ -103,9 +101,6 @@ class Model(_Base):
     spec = TextField()
     managed = CharField(16, default="")
 
-    class Meta:
-        table_name = "models"
-
 
 class Setting(_Base):
     """A section that applies to everything: routing, health, billing, tasks."""
@@ -113,18 +108,12 @@ class Setting(_Base):
     section = CharField(64, primary_key=True)
     value = TextField()
 
-    class Meta:
-        table_name = "settings"
-
 
 class Secret(_Base):
     """What `secret:NAME` refers to, sealed with the master key."""
 
     name = CharField(191, primary_key=True)
     cipher = BlobField()
-
-    class Meta:
-        table_name = "secrets"
 
 
 class Generation(_Base):
@@ -136,9 +125,6 @@ class Generation(_Base):
     source = CharField(1000, default="")
     document = TextField()
     diff = TextField()
-
-    class Meta:
-        table_name = "generations"
 
 
 class Record(_Base):
@@ -175,9 +161,6 @@ class Record(_Base):
     error = TextField()
     losses = TextField()
 
-    class Meta:
-        table_name = "records"
-
 
 class Audit(_Base):
     """Who changed what, and when; `detail` is JSON."""
@@ -189,9 +172,6 @@ class Audit(_Base):
     target = CharField(255, default="")
     source = CharField(1000, default="")
     detail = TextField()
-
-    class Meta:
-        table_name = "audit"
 
 
 TABLES = (Clock, User, Token, Channel, Group, Model, Setting, Secret, Generation, Record, Audit)

@@ -7,6 +7,7 @@ from typing import Any
 
 import peewee
 from msgspec import Struct
+from msgspec.structs import replace
 
 from newapi.store import clock
 from newapi.store.database import Database
@@ -57,17 +58,20 @@ _COLUMNS = (
 
 
 def select(
-    c: peewee.Database, *, id: int | None = None, name: str | None = None, user_id: int | None = None, key_hash: str = ""
+    c: peewee.Database,
+    *,
+    id: int | None = None,
+    name: str | None = None,
+    user_id: int | None = None,
+    key_hash: str | None = None,
 ) -> list[TokenRecord]:
     """Return the tokens for which everything that is given holds, in the order they were made."""
     query = Token.select(*_COLUMNS).join(User, peewee.JOIN.LEFT_OUTER, on=(Token.user_id == User.id)).order_by(Token.id)
-    for column, value in ((Token.id, id), (Token.name, name), (Token.user_id, user_id), (Token.key_hash, key_hash or None)):
+    wanted = {Token.id: id, Token.name: name, Token.user_id: user_id, Token.key_hash: key_hash}
+    for column, value in wanted.items():
         if value is not None:
             query = query.where(column == value)
-    return [
-        TokenRecord(*row[:5], bytes(row[5]) if row[5] is not None else None, *row[6:11], bool(row[11]), *row[12:])
-        for row in query.tuples().execute(c)
-    ]
+    return [_record(*row) for row in query.tuples().execute(c)]
 
 
 def find_user(c: peewee.Database, name: str) -> int | None:
@@ -97,3 +101,9 @@ def delete(c: peewee.Database, id: int) -> None:
     """Delete a token and tell running servers; its records stay."""
     clock.bump(c)
     Token.delete().where(Token.id == id).execute(c)
+
+
+def _record(*row: Any) -> TokenRecord:
+    found = TokenRecord(*row)
+    cipher = bytes(found.key_cipher) if found.key_cipher is not None else None  # PostgreSQL gives a memoryview
+    return replace(found, unlimited=bool(found.unlimited), key_cipher=cipher)

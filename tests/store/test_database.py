@@ -36,7 +36,8 @@ def test_the_pragmas_are_set_on_every_connection(db: Database) -> None:
 
     def look() -> None:
         with db.reading() as c:
-            seen.append(tuple(c.execute_sql(f"PRAGMA {p}").fetchone()[0] for p in ("journal_mode", "synchronous", "foreign_keys")))
+            pragmas = ("journal_mode", "synchronous", "foreign_keys")
+            seen.append(tuple(c.execute_sql(f"PRAGMA {p}").fetchone()[0] for p in pragmas))
         db.close()
 
     look()
@@ -51,7 +52,7 @@ def test_the_file_is_for_its_owner_alone(db: Database, tmp_path: Path) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(db: Database) -> None:
-    with pytest.raises(RuntimeError), db.writing() as c:
+    with pytest.raises(RuntimeError), db.writing() as c:  # noqa: PT012
         Setting.insert(section="x", value="1").execute(c)
         raise RuntimeError
     with db.reading() as c:
@@ -59,7 +60,7 @@ def test_a_transaction_that_fails_leaves_nothing(db: Database) -> None:
 
 
 def test_a_transaction_within_another_is_a_part_of_it(db: Database) -> None:
-    with pytest.raises(RuntimeError), db.writing() as c:
+    with pytest.raises(RuntimeError), db.writing() as c:  # noqa: PT012
         with db.writing():
             Setting.insert(section="x", value="1").execute(c)
         raise RuntimeError

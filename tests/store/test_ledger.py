@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,8 +25,10 @@ from newapi.store.ledger import (
 from newapi.store.models import Channel, Record, Token, User
 
 
-def settlement(id: str, quota: int = 7, *, token: int = 1, user: int = 1, channel: int = 1, at: float = 100.0, **fields: object) -> Settlement:
-    record = UsageRecord(id, at, token_id=token, user_id=user, channel_id=channel, quota=quota, **fields)  # type: ignore[arg-type]
+def settlement(
+    id: str, quota: int = 7, *, token: int = 1, user: int = 1, channel: int = 1, **fields: Any
+) -> Settlement:
+    record = UsageRecord(id, 100.0, token_id=token, user_id=user, channel_id=channel, quota=quota, **fields)
     return Settlement(record, token, user, channel, quota)
 
 
@@ -52,7 +55,9 @@ def balances(db: Database) -> dict[str, tuple[int, ...]]:
 
 
 def test_a_batch_charges_token_user_and_channel(money: Database) -> None:
-    write_batch(money, [settlement("a", 10, user=2), settlement("b", 5, user=2), settlement("c", 1, token=2, user=2, channel=2)])
+    write_batch(
+        money, [settlement("a", 10, user=2), settlement("b", 5, user=2), settlement("c", 1, token=2, user=2, channel=2)]
+    )
     assert balances(money) == {
         "u1": (0, 0, 0),
         "u2": (984, 16, 3),
@@ -91,7 +96,9 @@ def test_a_request_twice_in_one_batch_counts_once(money: Database) -> None:
 
 def test_nobody_is_charged_where_there_is_nobody(money: Database) -> None:
     before = balances(money)
-    write_batch(money, [settlement("a", 3, token=0, user=0, channel=0), settlement("b", 3, token=99, user=99, channel=99)])
+    write_batch(
+        money, [settlement("a", 3, token=0, user=0, channel=0), settlement("b", 3, token=99, user=99, channel=99)]
+    )
     assert balances(money) == before
     assert last_record_id(money) == 2
 
@@ -148,10 +155,11 @@ def test_the_journal_can_carry_a_settlement() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(s), type=Settlement) == s
 
 
+T1: Any = {"token_id": 1, "token_name": "t1", "user_name": "root", "model": "a"}
 RECORDS = [
-    UsageRecord("r1", 100.0, model="a", channel_name="c1", token_id=1, token_name="t1", user_name="root", status=200, quota=5, duration_ms=10),
-    UsageRecord("r2", 200.0, model="b", channel_name="c2", token_id=2, token_name="t2", user_name="ann", status=500, kind="error", duration_ms=900),
-    UsageRecord("r3", 300.0, model="a", channel_name="c2", token_id=1, token_name="t1", user_name="root", status=429, quota=0, group="vip"),
+    UsageRecord("r1", 100.0, channel_name="c1", status=200, quota=5, duration_ms=10, **T1),
+    UsageRecord("r2", 200.0, model="b", channel_name="c2", token_id=2, user_name="ann", kind="error", duration_ms=900),
+    UsageRecord("r3", 300.0, channel_name="c2", status=429, group="vip", **T1),
     UsageRecord("r4", 400.0, kind="topup", user_name="ann", quota=50),
 ]
 
@@ -202,7 +210,10 @@ def test_threads_write_at_once(money: Database) -> None:
     def write(name: str) -> None:
         try:
             for i in range(10):
-                write_batch(money, [settlement(f"{name}-{i}-{j}", 1, token=1 + j % 3, user=2, channel=1 + j % 2) for j in range(20)])
+                write_batch(
+                    money,
+                    [settlement(f"{name}-{i}-{j}", 1, token=1 + j % 3, user=2, channel=1 + j % 2) for j in range(20)],
+                )
             money.close()
         except BaseException as error:
             errors.append(error)
@@ -235,4 +246,6 @@ def test_however_it_is_cut_into_batches_the_sums_are_right(
     used: Counter[str] = Counter()
     for s in first.values():
         used[f"t{s.token_id}"] += s.quota
-    assert {k: v[1] for k, v in balances(money).items() if k.startswith("t")} == {f"t{i}": used[f"t{i}"] for i in (1, 2, 3)}
+    assert {k: v[1] for k, v in balances(money).items() if k.startswith("t")} == {
+        f"t{i}": used[f"t{i}"] for i in (1, 2, 3)
+    }

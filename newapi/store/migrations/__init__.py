@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 import time
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import peewee
 
 from newapi.base.errors import StoreError
-from newapi.store.database import Database
+
+if TYPE_CHECKING:
+    from newapi.store.database import Database
 
 _WORDS = {
     "sqlite": {
@@ -48,7 +51,7 @@ _LOCK = 7_274_655  # any number that nobody else locks
 def steps() -> list[tuple[int, str, str]]:
     """Return the steps there are, in order: number, name, SQL."""
     found: list[tuple[int, str, str]] = []
-    for file in resources.files(__package__).iterdir():
+    for file in resources.files("newapi.store.migrations").iterdir():
         if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
             found.append((int(match[1]), match[2], file.read_text("utf-8")))
     return sorted(found)
@@ -76,7 +79,9 @@ def migrate(database: Database) -> int:
         _lock(c, database.dialect)
         seen = version(database)  # again: another process may have been faster
         if seen > latest:
-            raise StoreError(f"The database {database.shown} has schema {seen}, this version knows {latest}: update newapi")
+            raise StoreError(
+                f"The database {database.shown} has schema {seen}, this version knows {latest}: update newapi"
+            )
         if seen == 0 and (theirs := {"channels", "abilities"} & set(c.get_tables())):
             raise StoreError(
                 f"{database.shown} is another program's database (it has {', '.join(sorted(theirs))}): "
@@ -89,7 +94,7 @@ def migrate(database: Database) -> int:
             if number == 1:
                 _first_rows(c)
             c.execute_sql("DELETE FROM schema_version")
-            c.execute_sql(f"INSERT INTO schema_version (version) VALUES ({c.param})", (number,))
+            c.execute_sql(f"INSERT INTO schema_version (version) VALUES ({c.param})", (number,))  # noqa: S608
         return len(todo)
 
 

@@ -1,0 +1,231 @@
+"""Making the database what a configuration says, in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import peewee
+from msgspec import Struct
+
+from newapi.base.errors import Conflict
+from newapi.base.secret import Secret
+from newapi.config.schema import ChannelSpec, Config, TokenSpec
+from newapi.ops import plan as planning
+from newapi.ops.plan import Change, Plan
+from newapi.ops.vault import Vault, expiry
+from newapi.store import audit, clock, declared
+from newapi.store.database import Database
+from newapi.store.declared import ChannelRow, Declared, TokenRow
+from newapi.store.keys import hash_key
+
+FILE = "file"
+"""`managed` of what an apply made."""
+BY_HAND = "by hand"
+"""`state_reason` of a channel that the configuration or a person disabled: health leaves it alone."""
+
+
+class NewToken(Struct, frozen=True):
+    """A token that was made just now: the only time its key is there to be shown."""
+
+    name: str
+    key: Secret
+
+
+class Applied(Struct, frozen=True):
+    """What an apply did. `generation` is its number; unchanged when there was nothing to do."""
+
+    generation: int
+    changes: tuple[Change, ...]
+    adopted: tuple[tuple[str, str], ...]
+    new_tokens: tuple[NewToken, ...]
+
+
+def plan(db: Database, config: Config, vault: Vault, *, prune: bool = True, only: Sequence[str] = ()) -> Plan:
+    """Return what `apply` would do.
+
+    Raises:
+        ConfigError: It cannot be applied to this database.
+    """
+    with db.reading() as c:
+        there = declared.read(c)
+    return planning.compare(config, there, prune=prune, only=only, key_hashes=_key_hashes(config, there, vault.peek))
+
+
+def apply(
+    db: Database,
+    config: Config,
+    vault: Vault,
+    *,
+    who: str,
+    source: str = "",
+    prune: bool = True,
+    only: Sequence[str] = (),
+    base: int | None = None,
+    now: float | None = None,
+) -> Applied:
+    """Make the database what `config` says.
+
+    Args:
+        db: The database.
+        config: The whole configuration.
+        vault: Resolves references to tokens' keys, and seals keys that are kept.
+        who: The user, or the account of the operating system.
+        source: Where the configuration comes from: a commit, a ticket.
+        prune: Whether what an earlier apply made, and `config` no longer has, is deleted.
+        only: `KIND` or `KIND/NAME`; empty for everything.
+        base: The generation of the plan that was shown; None applies whatever it is now.
+        now: Unix seconds.
+
+    Raises:
+        ConfigError: It cannot be applied to this database, or the key of a new token cannot be resolved.
+        Conflict: Something was applied since the plan was made.
+        StoreError: The database failed; nothing was changed.
+    """
+    now = time.time() if now is None else now
+    with db.reading() as c:
+        there = declared.read(c)
+    hashes = _key_hashes(config, there, vault.peek)
+    with db.writing() as c:
+        clock.lock(c)
+        there = declared.read(c)
+        if base is not None and there.generation != base:
+            message = f"Generation {there.generation} was applied meanwhile; this plan was made on {base}"
+            raise Conflict(message)
+        todo = planning.compare(config, there, prune=prune, only=only, key_hashes=hashes)
+        work = _Work(c, config, there, vault, now)
+        for change in todo.changes:
+            work.add(change)
+        new_tokens = work.finish()
+        for kind, name in todo.adopted:
+            declared.update(c, kind, there.of(kind)[name].key, {"managed": FILE})
+        number = there.generation
+        if todo.changes:
+            clock.bump(c)
+            number += 1
+            diff = msgspec.json.encode(todo.changes).decode()
+            document = msgspec.json.encode(config).decode()
+            declared.add_generation(c, declared.Applied(number, now, who, source, document, diff))
+            detail = {"generation": number, "changes": todo.changes}
+            audit.note(c, audit.Entry(now, who, "apply", f"generation {number}", source, detail))
+    return Applied(number, todo.changes, todo.adopted, tuple(new_tokens))
+
+
+def _key_hashes(config: Config, there: Declared, resolve: Callable[[str], Secret | None]) -> dict[str, str]:
+    """Return the hashes of the keys that declared tokens refer to, as far as they resolve here."""
+    found: dict[str, str] = {}
+    for name, spec in config.tokens.items():
+        if spec.key and name in there.tokens and (secret := resolve(spec.key)):
+            found[name] = hash_key(secret.reveal())
+    return found
+
+
+class _Work:
+    """The writing of one apply: deletions first, so that what they leave free can be taken; insertions together."""
+
+    def __init__(self, c: peewee.Database, config: Config, there: Declared, vault: Vault, now: float) -> None:
+        self._c, self._config, self._there, self._vault, self._now = c, config, there, vault, now
+        self._new: dict[str, list[Mapping[str, Any]]] = {}
+        self._gone: dict[str, list[int | str]] = {}
+        self._updates: list[tuple[str, int | str, Mapping[str, Any]]] = []
+        self._new_tokens: list[NewToken] = []
+
+    def add(self, change: Change) -> None:
+        kind, name = change.kind, change.name
+        if not name:
+            declared.put_section(self._c, kind, _json(getattr(self._config, kind)))
+            return
+        rows = self._there.of(kind)
+        if change.action == "delete":
+            self._gone.setdefault(kind, []).append(rows[name].key)
+            return
+        spec = getattr(self._config, kind)[name]
+        if change.action == "create":
+            self._new.setdefault(kind, []).append(self._columns(kind, name, spec))
+        else:
+            row = rows[change.moved_from or name]
+            self._updates.append((kind, row.key, self._changed(kind, name, spec, row, change)))
+
+    def finish(self) -> list[NewToken]:
+        for kind, keys in self._gone.items():
+            declared.delete(self._c, kind, keys)
+        for kind, key, columns in self._updates:
+            declared.update(self._c, kind, key, columns)
+        for kind, rows in self._new.items():
+            declared.insert(self._c, kind, rows)
+        return self._new_tokens
+
+    def _columns(self, kind: str, name: str, spec: Any) -> dict[str, Any]:
+        columns: dict[str, Any] = {"name": name, "spec": _json(spec), "managed": FILE}
+        if kind == "channels":
+            columns |= {"created_at": self._now, "updated_at": self._now} | _state(spec)
+        elif kind == "tokens":
+            secret = self._vault.key_of(spec)
+            if not spec.key:
+                self._new_tokens.append(NewToken(name, secret))
+            columns |= token_columns(spec, self._there.users[spec.user], self._vault, secret, self._now)
+        return columns
+
+    def _changed(self, kind: str, name: str, spec: Any, row: Any, change: Change) -> dict[str, Any]:
+        columns: dict[str, Any] = {"spec": _json(spec), "managed": FILE}
+        if change.moved_from:
+            columns["name"] = name
+        fields = {field.key.partition(".")[0] for field in change.fields}
+        if kind == "channels":
+            columns |= {"updated_at": self._now} | _state_after(spec, row, fields)
+        elif kind == "tokens":
+            columns |= self._token_changes(name, spec, row, fields)
+        return columns
+
+    def _token_changes(self, name: str, spec: TokenSpec, row: TokenRow, fields: set[str]) -> dict[str, Any]:
+        columns: dict[str, Any] = {}
+        if "key" in fields and spec.key:
+            columns |= self._vault.columns(self._vault.key_of(spec))
+        if "user" in fields:
+            columns["user_id"] = self._there.users[spec.user]
+        if "group" in fields:
+            columns["group"] = spec.group
+        if "expires" in fields:
+            columns["expires_at"] = expiry(spec.expires, self._now)
+        if "enabled" in fields:
+            columns["state"] = "enabled" if spec.enabled else "disabled"
+        if fields & {"quota", "unlimited"}:
+            before = msgspec.json.decode(row.spec, type=TokenSpec, strict=False)
+            # What was spent stays spent: more (or less) quota in the file is more (or less) of what is left.
+            columns["remaining_quota"] = spec.quota - (before.quota - row.remaining)
+            columns["unlimited"] = spec.unlimited
+        return columns
+
+
+def token_columns(spec: TokenSpec, user_id: int, vault: Vault, key: Secret, now: float) -> dict[str, Any]:
+    """Return the columns of a new token but for its name, its spec and whose it is."""
+    return {
+        "user_id": user_id,
+        "group": spec.group,
+        "remaining_quota": spec.quota,
+        "unlimited": spec.unlimited,
+        "expires_at": expiry(spec.expires, now),
+        "state": "enabled" if spec.enabled else "disabled",
+        "created_at": now,
+        **vault.columns(key),
+    }
+
+
+def _state(spec: ChannelSpec) -> dict[str, Any]:
+    return {"state": "enabled", "state_reason": ""} if spec.enabled else {"state": "disabled", "state_reason": BY_HAND}
+
+
+def _state_after(spec: ChannelSpec, row: ChannelRow, fields: set[str]) -> dict[str, Any]:
+    """Return the state of a channel that changes: its own, unless the file turns it, or takes away what tripped it."""
+    if "enabled" in fields:
+        return _state(spec)
+    cured = fields & {"key", "keys", "base_url", "type"}
+    if cured and spec.enabled and row.state != "enabled" and row.state_reason != BY_HAND:
+        return _state(spec)
+    return {}
+
+
+def _json(spec: Any) -> str:
+    return msgspec.json.encode(spec).decode()

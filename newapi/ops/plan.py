@@ -1,0 +1,270 @@
+"""What an apply would change: the file compared with the database, field by field. Nothing here writes."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import NODEFAULT, Struct
+
+from newapi.base.errors import ConfigError, Problem
+from newapi.config.schema import (
+    BillingSpec,
+    ChannelSpec,
+    Config,
+    GroupSpec,
+    HealthSpec,
+    ModelSpec,
+    RoutingSpec,
+    TasksSpec,
+    TokenSpec,
+)
+from newapi.store.declared import Declared, TokenRow
+
+SECTIONS: Mapping[str, type[Any]] = {
+    "routing": RoutingSpec,
+    "health": HealthSpec,
+    "billing": BillingSpec,
+    "tasks": TasksSpec,
+}
+KINDS: Mapping[str, type[Any]] = {
+    "groups": GroupSpec,
+    "models": ModelSpec,
+    "channels": ChannelSpec,
+    "tokens": TokenSpec,
+}
+MASKED = "(reference)"
+_REFERENCE = re.compile(r"(env|file|keyring|secret|cred|cmd):.")
+
+Action = Literal["create", "update", "delete"]
+
+
+class Field(Struct, frozen=True):
+    """One value that changes; None is absent. Of a reference it says only that it is another one."""
+
+    key: str
+    before: Any = None
+    after: Any = None
+
+
+class Change(Struct, frozen=True, omit_defaults=True):
+    """One object (or section, which has no name) that changes.
+
+    Attributes:
+        kind: `groups`, `models`, `channels`, `tokens`, or the name of a section.
+        moved_from: Its name before, when it is renamed.
+    """
+
+    kind: str
+    name: str
+    action: Action
+    fields: tuple[Field, ...] = ()
+    moved_from: str = ""
+
+    @property
+    def label(self) -> str:
+        """What it is called in a plan: `channels.main`, `routing`."""
+        return f"{self.kind}.{self.name}" if self.name else self.kind
+
+
+class Plan(Struct, frozen=True):
+    """Everything that changes.
+
+    Attributes:
+        base: The generation it was made on: an apply in between makes it void.
+        adopted: Objects of commands that the file declares just as they are; an apply makes them its own.
+    """
+
+    base: int
+    changes: tuple[Change, ...]
+    adopted: tuple[tuple[str, str], ...] = ()
+
+    def count(self, action: Action) -> int:
+        """Return how many objects are created, updated or deleted."""
+        return sum(change.action == action for change in self.changes)
+
+
+def compare(
+    config: Config,
+    declared: Declared,
+    *,
+    prune: bool = True,
+    only: Sequence[str] = (),
+    key_hashes: Mapping[str, str] | None = None,
+) -> Plan:
+    """Return the plan that makes `declared` what `config` says.
+
+    Args:
+        config: The file.
+        declared: The database.
+        prune: Whether what an earlier apply made, and the file no longer has, is deleted.
+        only: `KIND` or `KIND/NAME` (names may be globs); empty for everything.
+        key_hashes: By token name, the hash of the key that its reference resolves to, where it does.
+
+    Raises:
+        ConfigError: The file cannot be applied to this database.
+    """
+    chosen = _Choice(only)
+    changes: list[Change] = []
+    adopted: list[tuple[str, str]] = []
+    for section, type_ in SECTIONS.items():
+        if chosen(section, "") and (change := _section(section, type_, config, declared)):
+            changes.append(change)
+    moved = _moved(config, declared)
+    for kind, type_ in KINDS.items():
+        wanted: Mapping[str, Any] = getattr(config, kind)
+        there = declared.of(kind)
+        origin = {to: source for (k, source), (_, to) in moved.items() if k == kind}
+        used: set[str] = set(origin.values())
+        for name, spec in wanted.items():
+            if not chosen(kind, name):
+                continue
+            row = there.get(origin.get(name, name)) if name in origin or name not in used else None
+            change = _object(kind, type_, name, spec, row, (key_hashes or {}).get(name) if kind == "tokens" else None)
+            if change is not None:
+                changes.append(change)
+            elif row is not None and not row.managed:
+                adopted.append((kind, name))
+        if prune:
+            kept = {*wanted, *used}
+            gone = [n for n, row in there.items() if row.managed and n not in kept and chosen(kind, n)]
+            changes += [Change(kind, name, "delete") for name in gone]
+    _check_users(config, declared, changes)
+    return Plan(declared.generation, tuple(changes), tuple(adopted))
+
+
+def differences(before: Any, after: Any) -> tuple[Field, ...]:
+    """Return the fields that differ between two specs of one type; either may be None, for one that is not there."""
+    old, new = _flat(before), _flat(after)
+    found: list[Field] = []
+    for key in dict.fromkeys((*old, *new)):
+        a, b = old.get(key), new.get(key)
+        if a == b:
+            continue
+        shown_a, shown_b = _shown(a), _shown(b)
+        if shown_a == shown_b:  # both are references
+            shown_b = "(another reference)"
+        found.append(Field(key, shown_a, shown_b))
+    return tuple(found)
+
+
+class _Choice:
+    """What `--only` lets through."""
+
+    def __init__(self, only: Iterable[str]) -> None:
+        self._chosen: list[tuple[str, str]] = []
+        for text in only:
+            kind, _, name = text.partition("/")
+            known = [k for k in (*KINDS, *SECTIONS) if kind in (k, k.removesuffix("s"))]
+            if not known:
+                names = ", ".join((*KINDS, *SECTIONS))
+                raise ConfigError([Problem(f"--only {text}: no kind is called {kind!r}", hint=f"there are {names}")])
+            self._chosen.append((known[0], name))
+
+    def __call__(self, kind: str, name: str) -> bool:
+        if not self._chosen:
+            return True
+        return any(k == kind and (not n or n == name or fnmatch.fnmatchcase(name, n)) for k, n in self._chosen)
+
+
+def _section(section: str, type_: type[Any], config: Config, declared: Declared) -> Change | None:
+    wanted = getattr(config, section)
+    text = declared.sections.get(section)
+    if text is not None and text.encode() == msgspec.json.encode(wanted):
+        return None
+    stored = type_() if text is None else _read(text, type_)
+    fields = differences(stored, wanted)
+    return Change(section, "", "update", fields) if fields else None
+
+
+def _object(kind: str, type_: type[Any], name: str, spec: Any, row: Any, key_hash: str | None) -> Change | None:
+    if row is None:
+        return Change(kind, name, "create", differences(None, spec))
+    fields = ()
+    if row.spec.encode() != msgspec.json.encode(spec):
+        fields = differences(_read(row.spec, type_), spec)
+    if isinstance(row, TokenRow) and key_hash not in (None, row.key_hash) and not any(f.key == "key" for f in fields):
+        fields = (*fields, Field("key", MASKED, "(another key behind it)"))
+    moved_from = row.name if row.name != name and kind != "tokens" else ""
+    if kind == "tokens" and row.name != name and f"{row.name}-{row.key}" != name:
+        moved_from = row.name
+    if not fields and not moved_from:
+        return None
+    return Change(kind, name, "update", fields, moved_from)
+
+
+def _moved(config: Config, declared: Declared) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the renames that are still to be done: what bears the old name, and nothing the new one."""
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for move in config.moved:
+        kind, old = split_label(move.from_)
+        to_kind, new = split_label(move.to)
+        if kind != to_kind or kind not in KINDS:
+            message = f"moved: {move.from_} cannot become {move.to}"
+            raise ConfigError(
+                [Problem(message, key="moved", hint="both are of one kind, as in channels.a and channels.b")]
+            )
+        there = declared.of(kind)
+        if old in there and new not in there and new in getattr(config, kind):
+            found[kind, old] = (kind, new)
+    return found
+
+
+def split_label(label: str) -> tuple[str, str]:
+    """Return the kind and the name of `channels.main` or `models."gpt-4.1"`."""
+    kind, _, name = label.partition(".")
+    return kind, name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'" else name
+
+
+def _check_users(config: Config, declared: Declared, changes: Iterable[Change]) -> None:
+    problems: list[Problem] = []
+    for change in changes:
+        if change.kind == "tokens" and change.action != "delete":
+            user = config.tokens[change.name].user
+            if user not in declared.users:
+                message = f"Token {change.name!r} is to be owned by {user!r}, and there is no such user"
+                hint = f"newapi user create {user}, or leave `user` out: then it is root's"
+                problems.append(Problem(message, key=f"tokens.{change.name}.user", hint=hint))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _read(text: str, type_: type[Any]) -> Any:
+    """Return the stored spec, or its plain values where this version's schema no longer reads it."""
+    try:
+        return msgspec.json.decode(text, type=type_, strict=False)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(text)
+
+
+def _flat(spec: Any) -> dict[str, Any]:
+    """Return a spec's values by dotted key, those left out that are as if nothing had been said."""
+    if spec is None:
+        return {}
+    values: Any = msgspec.to_builtins(spec)
+    if isinstance(spec, Struct):
+        for field in msgspec.structs.fields(spec):
+            default = field.default if field.default_factory is NODEFAULT else field.default_factory()
+            if getattr(spec, field.name) == default:
+                values.pop(field.encode_name, None)
+    return dict(_leaves("", values))
+
+
+def _leaves(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        path = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(value, dict) and value:
+            yield from _leaves(path, value)
+        elif value is not None:
+            yield path, value
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str) and _REFERENCE.match(value):
+        return MASKED
+    if isinstance(value, list):
+        return [_shown(v) for v in value]
+    return value

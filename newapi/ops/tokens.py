@@ -1,0 +1,165 @@
+"""Tokens, made, shown and deleted by name."""
+
+from __future__ import annotations
+
+import time
+from difflib import get_close_matches
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from newapi.base.errors import Conflict, NotFound
+from newapi.base.secret import Secret
+from newapi.config.schema import TokenSpec
+from newapi.ops.apply import token_columns
+from newapi.ops.vault import Vault
+from newapi.store import audit, clock, tokens
+from newapi.store.database import Database
+from newapi.store.snapshot import read_spec
+from newapi.store.tokens import TokenRecord
+
+State = Literal["enabled", "disabled", "expired", "exhausted"]
+
+
+class TokenView(Struct, frozen=True):
+    """A token for people and programs; nothing secret.
+
+    Attributes:
+        group: "" is its owner's.
+        remaining, used: Quota; 500,000 are one US dollar. What an unlimited token has left means nothing.
+        expires_at, created_at, accessed_at: Unix seconds; 0 is never.
+        models, allow_ips: Empty allows all.
+        managed: "file" when the configuration declares it, "" when a command made it.
+        key_hint: The last four characters of its key.
+    """
+
+    id: int
+    name: str
+    user: str
+    group: str
+    state: State
+    remaining: int
+    used: int
+    unlimited: bool
+    expires_at: float
+    models: tuple[str, ...]
+    allow_ips: tuple[str, ...]
+    created_at: float
+    accessed_at: float
+    managed: str
+    key_hint: str
+
+
+def create(
+    db: Database, vault: Vault, name: str, spec: TokenSpec, *, who: str, now: float | None = None
+) -> tuple[TokenView, Secret]:
+    """Make a token; return it and its key, which is not shown again.
+
+    Raises:
+        Conflict: Its owner has a token of that name, or the key is another token's.
+        NotFound: There is no such owner.
+    """
+    now = time.time() if now is None else now
+    key = vault.key_of(spec)
+    with db.writing() as c:
+        clock.lock(c)
+        user_id = tokens.find_user(c, spec.user)
+        if user_id is None:
+            raise NotFound(f"There is no user {spec.user!r}{_nearest(spec.user, tokens.user_names(db))}")
+        if tokens.select(c, name=name, user_id=user_id):
+            raise Conflict(f"{spec.user} has a token {name!r} already")
+        columns = token_columns(spec, user_id, vault, key, now)
+        if tokens.select(c, key_hash=columns["key_hash"]):
+            raise Conflict("That key belongs to another token")
+        id = tokens.insert(c, {"name": name, "spec": msgspec.json.encode(spec).decode(), **columns})
+        audit.note(c, audit.Entry(now, who, "token.create", name))
+        (record,) = tokens.select(c, id=id)
+    return _view(record, now), key
+
+
+def list_tokens(db: Database, *, user: str | None = None, now: float | None = None) -> list[TokenView]:
+    """Return all tokens, or those of one user, in the order they were made.
+
+    Raises:
+        NotFound: There is no such user.
+    """
+    now = time.time() if now is None else now
+    with db.reading() as c:
+        user_id = None
+        if user is not None:
+            user_id = tokens.find_user(c, user)
+            if user_id is None:
+                raise NotFound(f"There is no user {user!r}{_nearest(user, tokens.user_names(db))}")
+        return [_view(record, now) for record in tokens.select(c, user_id=user_id)]
+
+
+def get(db: Database, name: str, *, now: float | None = None) -> TokenView:
+    """Return the token called `name`, or, where none is, the one with that id.
+
+    Raises:
+        NotFound: There is none.
+        Conflict: Several users have one of that name.
+    """
+    return _view(_find(db, name), time.time() if now is None else now)
+
+
+def delete(db: Database, name: str, *, who: str, now: float | None = None) -> TokenView:
+    """Delete the token called `name`; its records stay. Return what it was.
+
+    Raises:
+        NotFound: There is none.
+        Conflict: Several users have one of that name.
+    """
+    now = time.time() if now is None else now
+    with db.writing() as c:
+        clock.lock(c)
+        record = _find(db, name)
+        tokens.delete(c, record.id)
+        audit.note(c, audit.Entry(now, who, "token.delete", record.name))
+    return _view(record, now)
+
+
+def _find(db: Database, name: str) -> TokenRecord:
+    with db.reading() as c:
+        found = tokens.select(c, name=name)
+        if not found and name.isdecimal() and len(name) < 19:
+            found = tokens.select(c, id=int(name))
+        if not found:
+            near = _nearest(name, [record.name for record in tokens.select(c)])
+            raise NotFound(f"There is no token {name!r}{near}")
+    if len(found) > 1:
+        ids = ", ".join(f"{record.id} ({record.user})" for record in found)
+        raise Conflict(f"Several tokens are called {name!r}: say which by its id, {ids}")
+    return found[0]
+
+
+def _view(record: TokenRecord, now: float) -> TokenView:
+    spec = read_spec(record.spec, TokenSpec, f"token {record.name!r}")
+    state: State = "disabled"
+    if record.state == "enabled":
+        expired = record.expires_at and record.expires_at <= now
+        exhausted = not record.unlimited and record.remaining <= 0
+        state = "expired" if expired else "exhausted" if exhausted else "enabled"
+    return TokenView(
+        id=record.id,
+        name=record.name,
+        user=record.user,
+        group=record.group,
+        state=state,
+        remaining=record.remaining,
+        used=record.used,
+        unlimited=record.unlimited,
+        expires_at=record.expires_at,
+        models=tuple(spec.models),
+        allow_ips=tuple(spec.allow_ips),
+        created_at=record.created_at,
+        accessed_at=record.accessed_at,
+        managed=record.managed,
+        key_hint=record.key_hint,
+    )
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    near = get_close_matches(name, names, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

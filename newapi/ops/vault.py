@@ -1,0 +1,75 @@
+"""Keys of tokens: resolved or made, and turned into what the database may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from newapi.base.errors import NewapiError
+from newapi.base.secret import Secret
+from newapi.config.schema import TokenSpec
+from newapi.store.keys import hash_key, hint, new_key
+
+
+class Vault:
+    """Resolves references, and seals the keys that New API's routes must be able to give back."""
+
+    def __init__(
+        self,
+        resolve: Callable[[str], Secret],
+        seal: Callable[[bytes], bytes] | None = None,
+        unseal: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        """Take what does it: `resolve` raises a NewapiError where it cannot; without `seal` no key is kept."""
+        self.resolve = resolve
+        self._seal = seal
+        self._unseal = unseal
+
+    def peek(self, reference: str) -> Secret | None:
+        """Return what a reference names, None where it does not resolve here: a plan may be made on another machine.
+
+        A command is not run for it.
+        """
+        if reference.startswith("cmd:"):
+            return None
+        try:
+            return self.resolve(reference)
+        except NewapiError:
+            return None
+
+    def key_of(self, spec: TokenSpec) -> Secret:
+        """Return the key that a token refers to, or a new one where it refers to none.
+
+        Raises:
+            NewapiError: The reference does not resolve.
+        """
+        return self.resolve(spec.key) if spec.key else Secret(new_key())
+
+    def columns(self, key: Secret) -> dict[str, Any]:
+        """Return what a token's row holds of its key."""
+        text = key.reveal()
+        cipher = self._seal(text.encode()) if self._seal else None
+        return {"key_hash": hash_key(text), "key_hint": hint(text), "key_cipher": cipher}
+
+    def open(self, cipher: bytes | None) -> Secret | None:
+        """Return the key that was sealed, None where none was kept."""
+        return Secret(self._unseal(bytes(cipher)).decode()) if cipher and self._unseal else None
+
+
+def expiry(expires: float | date | datetime | None, now: float) -> float:
+    """Return when a token expires, unix seconds, 0 for never.
+
+    Args:
+        expires: A duration in seconds from `now`, or a date (its end, UTC) or moment (UTC where it says no zone).
+        now: Unix seconds.
+    """
+    match expires:
+        case None:
+            return 0
+        case datetime():
+            return (expires if expires.tzinfo else expires.replace(tzinfo=UTC)).timestamp()
+        case date():
+            return datetime.combine(expires, time.max, UTC).timestamp()
+        case _:
+            return now + expires
