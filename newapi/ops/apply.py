@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import peewee
 from msgspec import Struct
 
 from newapi.base.errors import Conflict
@@ -16,8 +15,8 @@ from newapi.config.schema import ChannelSpec, Config, TokenSpec
 from newapi.ops import plan as planning
 from newapi.ops.plan import Change, Plan
 from newapi.ops.vault import Vault, expiry
-from newapi.store import audit, clock, declared
-from newapi.store.database import Database
+from newapi.store import audit, clock, declared, specs
+from newapi.store.database import Connection, Database
 from newapi.store.declared import ChannelRow, Declared, TokenRow
 from newapi.store.keys import hash_key
 
@@ -106,7 +105,7 @@ def apply(
             clock.bump(c)
             number += 1
             diff = msgspec.json.encode(todo.changes).decode()
-            document = msgspec.json.encode(config).decode()
+            document = specs.encode(config)
             declared.add_generation(c, declared.Applied(number, now, who, source, document, diff))
             detail = {"generation": number, "changes": todo.changes}
             audit.note(c, audit.Entry(now, who, "apply", f"generation {number}", source, detail))
@@ -125,7 +124,7 @@ def _key_hashes(config: Config, there: Declared, resolve: Callable[[str], Secret
 class _Work:
     """The writing of one apply: deletions first, so that what they leave free can be taken; insertions together."""
 
-    def __init__(self, c: peewee.Database, config: Config, there: Declared, vault: Vault, now: float) -> None:
+    def __init__(self, c: Connection, config: Config, there: Declared, vault: Vault, now: float) -> None:
         self._c, self._config, self._there, self._vault, self._now = c, config, there, vault, now
         self._new: dict[str, list[Mapping[str, Any]]] = {}
         self._gone: dict[str, list[int | str]] = {}
@@ -135,7 +134,7 @@ class _Work:
     def add(self, change: Change) -> None:
         kind, name = change.kind, change.name
         if not name:
-            declared.put_section(self._c, kind, _json(getattr(self._config, kind)))
+            declared.put_section(self._c, kind, specs.encode(getattr(self._config, kind)))
             return
         rows = self._there.of(kind)
         if change.action == "delete":
@@ -158,7 +157,7 @@ class _Work:
         return self._new_tokens
 
     def _columns(self, kind: str, name: str, spec: Any) -> dict[str, Any]:
-        columns: dict[str, Any] = {"name": name, "spec": _json(spec), "managed": FILE}
+        columns: dict[str, Any] = {"name": name, "spec": specs.encode(spec), "managed": FILE}
         if kind == "channels":
             columns |= {"created_at": self._now, "updated_at": self._now} | _state(spec)
         elif kind == "tokens":
@@ -169,7 +168,7 @@ class _Work:
         return columns
 
     def _changed(self, kind: str, name: str, spec: Any, row: Any, change: Change) -> dict[str, Any]:
-        columns: dict[str, Any] = {"spec": _json(spec), "managed": FILE}
+        columns: dict[str, Any] = {"spec": specs.encode(spec), "managed": FILE}
         if change.moved_from:
             columns["name"] = name
         fields = {field.key.partition(".")[0] for field in change.fields}
@@ -192,7 +191,7 @@ class _Work:
         if "enabled" in fields:
             columns["state"] = "enabled" if spec.enabled else "disabled"
         if fields & {"quota", "unlimited"}:
-            before = msgspec.json.decode(row.spec, type=TokenSpec, strict=False)
+            before = specs.decode(row.spec, TokenSpec, f"token {name!r}")
             # What was spent stays spent: more (or less) quota in the file is more (or less) of what is left.
             columns["remaining_quota"] = spec.quota - (before.quota - row.remaining)
             columns["unlimited"] = spec.unlimited
@@ -226,6 +225,3 @@ def _state_after(spec: ChannelSpec, row: ChannelRow, fields: set[str]) -> dict[s
         return _state(spec)
     return {}
 
-
-def _json(spec: Any) -> str:
-    return msgspec.json.encode(spec).decode()

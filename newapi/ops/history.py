@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from newapi.base.errors import NotFound, StoreError
+from newapi.base.errors import NotFound
 from newapi.config.schema import Config
 from newapi.ops.plan import Change
-from newapi.store import declared
+from newapi.store import declared, specs
 from newapi.store.database import Database
 
 
@@ -71,10 +71,7 @@ def configuration_of(db: Database, number: int | None) -> tuple[int, Config]:
             raise NotFound("There is no generation to go back to")
         number = latest[1].id
     row = _get(db, number)
-    try:
-        return number, msgspec.json.decode(row.document, type=Config)
-    except msgspec.DecodeError as error:
-        raise StoreError(f"Generation {number} cannot be read by this version: {error}") from error
+    return number, specs.decode(row.document, Config, f"generation {number}")
 
 
 def _get(db: Database, number: int) -> declared.Applied:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from newapi.base.errors import ConfigError, Problem
+from newapi.base.errors import ConfigError, Problem, StoreError
 from newapi.config.schema import (
     BillingSpec,
     ChannelSpec,
@@ -22,6 +22,7 @@ from newapi.config.schema import (
     TasksSpec,
     TokenSpec,
 )
+from newapi.store import specs
 from newapi.store.declared import Declared, TokenRow
 
 SECTIONS: Mapping[str, type[Any]] = {
@@ -173,7 +174,7 @@ class _Choice:
 def _section(section: str, type_: type[Any], config: Config, declared: Declared) -> Change | None:
     wanted = getattr(config, section)
     text = declared.sections.get(section)
-    if text is not None and text.encode() == msgspec.json.encode(wanted):
+    if text is not None and text == specs.encode(wanted):
         return None
     stored = type_() if text is None else _read(text, type_)
     fields = differences(stored, wanted)
@@ -184,7 +185,7 @@ def _object(kind: str, type_: type[Any], name: str, spec: Any, row: Any, key_has
     if row is None:
         return Change(kind, name, "create", differences(None, spec))
     fields = ()
-    if row.spec.encode() != msgspec.json.encode(spec):
+    if row.spec != specs.encode(spec):
         fields = differences(_read(row.spec, type_), spec)
     if isinstance(row, TokenRow) and key_hash not in (None, row.key_hash) and not any(f.key == "key" for f in fields):
         fields = (*fields, Field("key", MASKED, "(another key behind it)"))
@@ -235,8 +236,8 @@ def _check_users(config: Config, declared: Declared, changes: Iterable[Change]) 
 def _read(text: str, type_: type[Any]) -> Any:
     """Return the stored spec, or its plain values where this version's schema no longer reads it."""
     try:
-        return msgspec.json.decode(text, type=type_, strict=False)
-    except msgspec.ValidationError:
+        return specs.decode(text, type_, "")
+    except StoreError:
         return msgspec.json.decode(text)
 
 

@@ -6,7 +6,6 @@ import time
 from difflib import get_close_matches
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from newapi.base.errors import Conflict, NotFound
@@ -14,9 +13,8 @@ from newapi.base.secret import Secret
 from newapi.config.schema import TokenSpec
 from newapi.ops.apply import token_columns
 from newapi.ops.vault import Vault
-from newapi.store import audit, clock, tokens
+from newapi.store import audit, clock, specs, tokens
 from newapi.store.database import Database
-from newapi.store.snapshot import read_spec
 from newapi.store.tokens import TokenRecord
 
 State = Literal["enabled", "disabled", "expired", "exhausted"]
@@ -72,7 +70,7 @@ def create(
         columns = token_columns(spec, user_id, vault, key, now)
         if tokens.select(c, key_hash=columns["key_hash"]):
             raise Conflict("That key belongs to another token")
-        id = tokens.insert(c, {"name": name, "spec": msgspec.json.encode(spec).decode(), **columns})
+        id = tokens.insert(c, {"name": name, "spec": specs.encode(spec), **columns})
         audit.note(c, audit.Entry(now, who, "token.create", name))
         (record,) = tokens.select(c, id=id)
     return _view(record, now), key
@@ -135,7 +133,7 @@ def _find(db: Database, name: str) -> TokenRecord:
 
 
 def _view(record: TokenRecord, now: float) -> TokenView:
-    spec = read_spec(record.spec, TokenSpec, f"token {record.name!r}")
+    spec = specs.decode(record.spec, TokenSpec, f"token {record.name!r}")
     state: State = "disabled"
     if record.state == "enabled":
         expired = record.expires_at and record.expires_at <= now

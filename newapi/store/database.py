@@ -15,6 +15,8 @@ from playhouse import db_url  # pyright: ignore[reportAttributeAccessIssue]  (it
 from newapi.base.errors import StoreError
 from newapi.store.migrations import migrate
 
+Connection = peewee.Database
+"""What `reading` and `writing` give: it executes queries."""
 BUSY_SECONDS = 15
 """How long a writer waits for another one before it gives up."""
 
@@ -42,7 +44,7 @@ class Database:
         return f"Database({self.shown!r})"
 
     @contextmanager
-    def reading(self) -> Iterator[peewee.Database]:
+    def reading(self) -> Iterator[Connection]:
         """Give the connection for queries that change nothing; each sees what is committed.
 
         Raises:
@@ -52,7 +54,7 @@ class Database:
             yield self._database
 
     @contextmanager
-    def writing(self) -> Iterator[peewee.Database]:
+    def writing(self) -> Iterator[Connection]:
         """Give the connection within a transaction: all of it is done at the end, or nothing after an exception.
 
         Inside another `writing` of this thread it is a part of that one.

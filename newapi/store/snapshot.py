@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
 import peewee
 from msgspec import Struct
 
@@ -20,7 +19,7 @@ from newapi.config.schema import (
     TasksSpec,
     TokenSpec,
 )
-from newapi.store import clock
+from newapi.store import clock, specs
 from newapi.store.database import Database
 from newapi.store.models import Channel, Clock, Group, Model, Setting, Token, User
 
@@ -111,24 +110,12 @@ def load(db: Database) -> Stored:
     raise StoreError("The database changed again and again while it was read")
 
 
-def read_spec(text: str, type_: type[T], what: str) -> T:
-    """Return the spec that `text` is the JSON of.
-
-    Raises:
-        StoreError: It is none; `what` says of what.
-    """
-    try:
-        return msgspec.json.decode(text, type=type_, strict=False)
-    except msgspec.DecodeError as error:
-        raise StoreError(f"The database's {what} is not understood: {error}") from error
-
-
 def _load(c: peewee.Database) -> Stored:
     epoch, applied = next(iter(Clock.select(Clock.epoch, Clock.generation).tuples().execute(c)))
     sections: dict[str, str] = dict(Setting.select(Setting.section, Setting.value).tuples().execute(c))
 
     def section(name: str, type_: type[T]) -> T:
-        return read_spec(sections[name], type_, f"[{name}]") if name in sections else type_()
+        return specs.decode(sections[name], type_, f"[{name}]") if name in sections else type_()
 
     return Stored(
         epoch=epoch,
@@ -140,7 +127,7 @@ def _load(c: peewee.Database) -> Stored:
         groups=_named(c, Group, GroupSpec, "group"),
         models=_named(c, Model, ModelSpec, "model"),
         channels=tuple(
-            StoredChannel(row[0], row[1], read_spec(row[2], ChannelSpec, f"channel {row[1]!r}"), *row[3:])
+            StoredChannel(row[0], row[1], specs.decode(row[2], ChannelSpec, f"channel {row[1]!r}"), *row[3:])
             for row in Channel.select(
                 Channel.id, Channel.name, Channel.spec, Channel.state, Channel.state_reason, Channel.used_quota
             )
@@ -155,7 +142,7 @@ def _load(c: peewee.Database) -> Stored:
 
 def _named(c: peewee.Database, table: Any, type_: type[T], what: str) -> dict[str, T]:
     rows = table.select(table.name, table.spec).order_by(table.name).tuples().execute(c)
-    return {name: read_spec(spec, type_, f"{what} {name!r}") for name, spec in rows}
+    return {name: specs.decode(spec, type_, f"{what} {name!r}") for name, spec in rows}
 
 
 def _token(row: dict[str, Any]) -> StoredToken:
@@ -165,7 +152,7 @@ def _token(row: dict[str, Any]) -> StoredToken:
         user_id=row["user_id"],
         key_hash=row["key_hash"],
         group=row["group"],
-        spec=read_spec(row["spec"], TokenSpec, f"token {row['name']!r}"),
+        spec=specs.decode(row["spec"], TokenSpec, f"token {row['name']!r}"),
         remaining=row["remaining_quota"],
         used=row["used_quota"],
         unlimited=bool(row["unlimited"]),
