@@ -91,10 +91,11 @@ class Journal:
 
     def close(self) -> None:
         """Close the segments; what is written to the database is gone from them already."""
-        for file in (*self._kept.values(), self._file):
+        for file in (*self._kept.values(), self._file, *(file for _, file in self._recovered)):
             if file is not None:
                 file.close()
         self._kept.clear()
+        self._recovered.clear()
         self._file = None
 
     def _open(self) -> BinaryIO:
