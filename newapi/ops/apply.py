@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from newapi.base.errors import Conflict
+from newapi.base.errors import ConfigError, Conflict, NewapiError, Problem
 from newapi.base.secret import Secret
 from newapi.config.schema import ChannelSpec, Config, TokenSpec
 from newapi.ops import plan as planning
+from newapi.ops.local import Local
 from newapi.ops.plan import Change, Plan
 from newapi.ops.vault import Vault, expiry
 from newapi.store import audit, clock, declared, specs
-from newapi.store.database import Connection, Database
+from newapi.store.database import Connection
 from newapi.store.declared import ChannelRow, Declared, TokenRow
 from newapi.store.keys import hash_key
 
@@ -42,21 +43,20 @@ class Applied(Struct, frozen=True):
     new_tokens: tuple[NewToken, ...]
 
 
-def plan(db: Database, config: Config, vault: Vault, *, prune: bool = True, only: Sequence[str] = ()) -> Plan:
+def plan(local: Local, config: Config, *, prune: bool = True, only: Sequence[str] = ()) -> Plan:
     """Return what `apply` would do.
 
     Raises:
         ConfigError: It cannot be applied to this database.
     """
-    with db.reading() as c:
+    with local.db.reading() as c:
         there = declared.read(c)
-    return planning.compare(config, there, prune=prune, only=only, key_hashes=_key_hashes(config, there, vault.peek))
+    return planning.compare(config, there, prune=prune, only=only, key_hashes=_hashes(_keys(config, local.vault)))
 
 
 def apply(
-    db: Database,
+    local: Local,
     config: Config,
-    vault: Vault,
     *,
     who: str,
     source: str = "",
@@ -68,9 +68,8 @@ def apply(
     """Make the database what `config` says.
 
     Args:
-        db: The database.
+        local: The database, and what resolves references.
         config: The whole configuration.
-        vault: Resolves references to tokens' keys, and seals keys that are kept.
         who: The user, or the account of the operating system.
         source: Where the configuration comes from: a commit, a ticket.
         prune: Whether what an earlier apply made, and `config` no longer has, is deleted.
@@ -84,18 +83,18 @@ def apply(
         StoreError: The database failed; nothing was changed.
     """
     now = time.time() if now is None else now
-    with db.reading() as c:
-        there = declared.read(c)
-    hashes = _key_hashes(config, there, vault.peek)
-    with db.writing() as c:
+    keys = _keys(config, local.vault)  # outside of the transaction: a reference may take its time
+    with local.db.writing() as c:
         clock.lock(c)
         there = declared.read(c)
         if base is not None and there.generation != base:
             message = f"Generation {there.generation} was applied meanwhile; this plan was made on {base}"
             raise Conflict(message)
-        todo = planning.compare(config, there, prune=prune, only=only, key_hashes=hashes)
-        work = _Work(c, config, there, vault, now)
-        for change in todo.changes:
+        todo = planning.compare(config, there, prune=prune, only=only, key_hashes=_hashes(keys))
+        work = _Work(c, config, there, local.vault, keys, now)
+        for change in sorted(
+            todo.changes, key=lambda change: change.action != "delete"
+        ):  # deletions free names and keys
             work.add(change)
         new_tokens = work.finish()
         for kind, name in todo.adopted:
@@ -112,24 +111,35 @@ def apply(
     return Applied(number, todo.changes, todo.adopted, tuple(new_tokens))
 
 
-def _key_hashes(config: Config, there: Declared, resolve: Callable[[str], Secret | None]) -> dict[str, str]:
-    """Return the hashes of the keys that declared tokens refer to, as far as they resolve here."""
-    found: dict[str, str] = {}
-    for name, spec in config.tokens.items():
-        if spec.key and name in there.tokens and (secret := resolve(spec.key)):
-            found[name] = hash_key(secret.reveal())
-    return found
+def _keys(config: Config, vault: Vault) -> dict[str, Secret]:
+    """Return the keys that declared tokens refer to, as far as they resolve here."""
+    found = {name: vault.peek(spec.key) for name, spec in config.tokens.items() if spec.key}
+    return {name: key for name, key in found.items() if key is not None}
+
+
+def _hashes(keys: Mapping[str, Secret]) -> dict[str, str]:
+    return {name: hash_key(key.reveal()) for name, key in keys.items()}
 
 
 class _Work:
     """The writing of one apply: deletions first, so that what they leave free can be taken; insertions together."""
 
-    def __init__(self, c: Connection, config: Config, there: Declared, vault: Vault, now: float) -> None:
-        self._c, self._config, self._there, self._vault, self._now = c, config, there, vault, now
+    def __init__(
+        self,
+        c: Connection,
+        config: Config,
+        there: Declared,
+        vault: Vault,
+        keys: Mapping[str, Secret],
+        now: float,
+    ) -> None:
+        self._c, self._config, self._there, self._vault, self._keys, self._now = c, config, there, vault, keys, now
+        self._owners = {row.key_hash: name for name, row in there.tokens.items()}
         self._new: dict[str, list[Mapping[str, Any]]] = {}
         self._gone: dict[str, list[int | str]] = {}
         self._updates: list[tuple[str, int | str, Mapping[str, Any]]] = []
         self._new_tokens: list[NewToken] = []
+        self._problems: list[Problem] = []
 
     def add(self, change: Change) -> None:
         kind, name = change.kind, change.name
@@ -148,6 +158,8 @@ class _Work:
             self._updates.append((kind, row.key, self._changed(kind, name, spec, row, change)))
 
     def finish(self) -> list[NewToken]:
+        if self._problems:
+            raise ConfigError(self._problems)
         for kind, keys in self._gone.items():
             declared.delete(self._c, kind, keys)
         for kind, key, columns in self._updates:
@@ -161,10 +173,10 @@ class _Work:
         if kind == "channels":
             columns |= {"created_at": self._now, "updated_at": self._now} | _state(spec)
         elif kind == "tokens":
-            secret = self._vault.key_of(spec)
+            key = self._key(name, spec)
             if not spec.key:
-                self._new_tokens.append(NewToken(name, secret))
-            columns |= token_columns(spec, self._there.users[spec.user], self._vault, secret, self._now)
+                self._new_tokens.append(NewToken(name, key))
+            columns |= token_columns(spec, self._there.users[spec.user], self._vault, key, self._now)
         return columns
 
     def _changed(self, kind: str, name: str, spec: Any, row: Any, change: Change) -> dict[str, Any]:
@@ -178,10 +190,24 @@ class _Work:
             columns |= self._token_changes(name, spec, row, fields)
         return columns
 
+    def _key(self, name: str, spec: TokenSpec) -> Secret:
+        """Return the key a token is to have; take note when it cannot have it."""
+        try:
+            key = self._keys.get(name) or self._vault.key_of(spec)
+        except NewapiError as error:
+            self._problems.append(Problem(f"The key of token {name!r}: {error.message}", key=f"tokens.{name}.key"))
+            return Secret("")
+        owner = self._owners.setdefault(hash_key(key.reveal()), name)
+        gone = self._there.tokens[owner].key in self._gone.get("tokens", ()) if owner in self._there.tokens else False
+        if owner != name and not gone:
+            message = f"Token {name!r} refers to the key that token {owner!r} has"
+            self._problems.append(Problem(message, key=f"tokens.{name}.key", hint="a key belongs to one token"))
+        return key
+
     def _token_changes(self, name: str, spec: TokenSpec, row: TokenRow, fields: set[str]) -> dict[str, Any]:
         columns: dict[str, Any] = {}
         if "key" in fields and spec.key:
-            columns |= self._vault.columns(self._vault.key_of(spec))
+            columns |= self._vault.columns(self._key(name, spec))
         if "user" in fields:
             columns["user_id"] = self._there.users[spec.user]
         if "group" in fields:
@@ -224,4 +250,3 @@ def _state_after(spec: ChannelSpec, row: ChannelRow, fields: set[str]) -> dict[s
     if cured and spec.enabled and row.state != "enabled" and row.state_reason != BY_HAND:
         return _state(spec)
     return {}
-

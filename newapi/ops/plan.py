@@ -138,8 +138,9 @@ def compare(
 
 
 def differences(before: Any, after: Any) -> tuple[Field, ...]:
-    """Return the fields that differ between two specs of one type; either may be None, for one that is not there."""
-    old, new = _flat(before), _flat(after)
+    """Return the fields that differ between two specs of one type; of a new one (`before` None) those that say anything."""
+    old = {} if before is None else _flat(before)
+    new = _flat(after, defaults=before is not None)
     found: list[Field] = []
     for key in dict.fromkeys((*old, *new)):
         a, b = old.get(key), new.get(key)
@@ -241,16 +242,16 @@ def _read(text: str, type_: type[Any]) -> Any:
         return msgspec.json.decode(text)
 
 
-def _flat(spec: Any) -> dict[str, Any]:
-    """Return a spec's values by dotted key, those left out that are as if nothing had been said."""
-    if spec is None:
-        return {}
-    values: Any = msgspec.to_builtins(spec)
-    if isinstance(spec, Struct):
-        for field in msgspec.structs.fields(spec):
-            default = field.default if field.default_factory is NODEFAULT else field.default_factory()
-            if getattr(spec, field.name) == default:
-                values.pop(field.encode_name, None)
+def _flat(spec: Any, *, defaults: bool = True) -> dict[str, Any]:
+    """Return a spec's values by dotted key; without `defaults` those alone that say something."""
+    if not isinstance(spec, Struct):
+        return dict(_leaves("", spec))
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(spec):
+        value = getattr(spec, field.name)
+        default = field.default if field.default_factory is NODEFAULT else field.default_factory()
+        if defaults or value != default:
+            values[field.encode_name] = msgspec.to_builtins(value)
     return dict(_leaves("", values))
 
 

@@ -12,7 +12,7 @@ from newapi.base.errors import Conflict, NotFound
 from newapi.base.secret import Secret
 from newapi.config.schema import TokenSpec
 from newapi.ops.apply import token_columns
-from newapi.ops.vault import Vault
+from newapi.ops.local import Local
 from newapi.store import audit, clock, specs, tokens
 from newapi.store.database import Database
 from newapi.store.tokens import TokenRecord
@@ -49,9 +49,7 @@ class TokenView(Struct, frozen=True):
     key_hint: str
 
 
-def create(
-    db: Database, vault: Vault, name: str, spec: TokenSpec, *, who: str, now: float | None = None
-) -> tuple[TokenView, Secret]:
+def create(local: Local, name: str, spec: TokenSpec, *, who: str, now: float | None = None) -> tuple[TokenView, Secret]:
     """Make a token; return it and its key, which is not shown again.
 
     Raises:
@@ -59,15 +57,15 @@ def create(
         NotFound: There is no such owner.
     """
     now = time.time() if now is None else now
-    key = vault.key_of(spec)
-    with db.writing() as c:
+    key = local.vault.key_of(spec)
+    with local.db.writing() as c:
         clock.lock(c)
         user_id = tokens.find_user(c, spec.user)
         if user_id is None:
-            raise NotFound(f"There is no user {spec.user!r}{_nearest(spec.user, tokens.user_names(db))}")
+            raise NotFound(f"There is no user {spec.user!r}{_nearest(spec.user, tokens.user_names(local.db))}")
         if tokens.select(c, name=name, user_id=user_id):
             raise Conflict(f"{spec.user} has a token {name!r} already")
-        columns = token_columns(spec, user_id, vault, key, now)
+        columns = token_columns(spec, user_id, local.vault, key, now)
         if tokens.select(c, key_hash=columns["key_hash"]):
             raise Conflict("That key belongs to another token")
         id = tokens.insert(c, {"name": name, "spec": specs.encode(spec), **columns})
