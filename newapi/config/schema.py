@@ -6,7 +6,7 @@ secret itself). The docstrings are the manual.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -205,8 +205,8 @@ class TokenSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quota: Decimal | None = None
     """USD."""
     unlimited: bool = False
-    expires: datetime | date | float | None = None
-    """A date, or seconds from the moment it is first applied."""
+    expires: datetime | float | None = None
+    """A moment (a bare date is its midnight, UTC), or seconds from the moment it is first applied."""
     models: tuple[str, ...] = ()
     """Default: all of the group's."""
     allow_ips: tuple[str, ...] = ()
