@@ -193,6 +193,8 @@ class Format(Struct, frozen=True):
     """(error, request id) -> the error as one event of a stream, and the end of it where the format has one."""
     keepalive: bytes = b": keepalive\n\n"
     """Bytes that a client of this format skips, sent while the upstream is silent."""
+    write_count: Callable[[int], bytes] | None = None
+    """Endpoint `count_tokens`: (tokens) -> the answer, where no upstream is there to count."""
     ending: bytes = b""
     """The frame that ends a stream, where the format has one: added on the verbatim lane when the upstream forgot it."""
     usage_frame: Callable[[Usage, WriterOptions], bytes] | None = None

@@ -30,7 +30,7 @@ from newapi.relay.pump import Answer, Broken
 from newapi.relay.retry import worth_another
 from newapi.relay.settle import Outcome, call_of, settle
 from newapi.relay.snapshot import Channel
-from newapi.relay.values import Ingress, Meter, Order, Prepared, Sink, Try
+from newapi.relay.values import Caller, Ingress, Meter, Order, Prepared, Sink, Try
 
 PASSED_ON = ("retry-after", "retry-after-ms", "openai-processing-ms")
 _LIMIT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
@@ -88,6 +88,8 @@ class _Run:
                 code="model_price_error",
                 type="new_api_error",
             )
+        if entry.write_count is not None and not self._asked_upstream(caller, peek):
+            return await self._count(peek)
         amount = reserve_amount(
             price,
             count_body_fast(ingress.body),
@@ -99,6 +101,20 @@ class _Run:
         self.order = Order(ingress, peek, caller, price, reservation)
         self.attempts = Attempts(ingress, peek.model, peek.stream)
         await self._until_answered(peek, snapshot.routing.retries + 1)
+
+    def _asked_upstream(self, caller: Caller, peek: Peek) -> bool:
+        """Return whether a channel's upstream can answer at this endpoint."""
+        endpoint = self.ingress.route.endpoint
+        tiers = self.gateway.snapshot.route(caller.group, peek.model)
+        return any(self.ingress.format.name in c.provider.speaks.get(endpoint, {}) for tier in tiers for c in tier)
+
+    async def _count(self, peek: Peek) -> None:
+        """Answer a question for the number of tokens ourselves: an estimate, and free."""
+        self.attempts = Attempts(self.ingress, peek.model, stream=False)
+        assert self.ingress.format.write_count is not None  # noqa: S101
+        body = self.ingress.format.write_count(self._prompt_tokens())
+        headers = [("content-type", "application/json"), ("x-oneapi-request-id", self.ingress.request_id)]
+        await self.sink.whole(200, headers, body)
 
     async def _until_answered(self, peek: Peek, tries: int) -> None:
         """Try one channel after the other until one answers.
