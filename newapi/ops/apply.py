@@ -15,7 +15,7 @@ from newapi.config.schema import ChannelSpec, Config, TokenSpec
 from newapi.ops import plan as planning
 from newapi.ops.local import Local
 from newapi.ops.plan import Change, Plan
-from newapi.ops.vault import Vault, expiry
+from newapi.ops.vault import Vault, expiry, quota_of
 from newapi.store import audit, clock, declared, specs
 from newapi.store.database import Connection
 from newapi.store.declared import ChannelRow, Declared, TokenRow
@@ -219,7 +219,7 @@ class _Work:
         if fields & {"quota", "unlimited"}:
             before = specs.decode(row.spec, TokenSpec, f"token {name!r}")
             # What was spent stays spent: more (or less) quota in the file is more (or less) of what is left.
-            columns["remaining_quota"] = spec.quota - (before.quota - row.remaining)
+            columns["remaining_quota"] = quota_of(spec) - (quota_of(before) - row.remaining)
             columns["unlimited"] = spec.unlimited
         return columns
 
@@ -229,7 +229,7 @@ def token_columns(spec: TokenSpec, user_id: int, vault: Vault, key: Secret, now:
     return {
         "user_id": user_id,
         "group": spec.group,
-        "remaining_quota": spec.quota,
+        "remaining_quota": quota_of(spec),
         "unlimited": spec.unlimited,
         "expires_at": expiry(spec.expires, now),
         "state": "enabled" if spec.enabled else "disabled",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -138,9 +140,13 @@ def compare(
 
 
 def differences(before: Any, after: Any) -> tuple[Field, ...]:
-    """Return the fields that differ between two specs of one type; of a new one (`before` None) those that say anything."""
-    old = {} if before is None else _flat(before)
-    new = _flat(after, defaults=before is not None)
+    """Return the fields that differ between two specs of one type; of a new one (`before` None) those that say any."""
+    if before is None:
+        old, new = {}, _flat(after, {name: default for name, (_, default) in _fields(type(after)).items()})
+    elif type(before) is type(after):
+        old, new = _flat(before, _values(after)), _flat(after, _values(before))
+    else:  # this version's schema no longer reads what is stored
+        old, new = dict(_leaves("", before)), _flat(after, {})
     found: list[Field] = []
     for key in dict.fromkeys((*old, *new)):
         a, b = old.get(key), new.get(key)
@@ -202,10 +208,10 @@ def _moved(config: Config, declared: Declared) -> dict[tuple[str, str], tuple[st
     """Return the renames that are still to be done: what bears the old name, and nothing the new one."""
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for move in config.moved:
-        kind, old = split_label(move.from_)
-        to_kind, new = split_label(move.to)
+        kind, old = split_label(move.source)
+        to_kind, new = split_label(move.target)
         if kind != to_kind or kind not in KINDS:
-            message = f"moved: {move.from_} cannot become {move.to}"
+            message = f"moved: {move.source} cannot become {move.target}"
             raise ConfigError(
                 [Problem(message, key="moved", hint="both are of one kind, as in channels.a and channels.b")]
             )
@@ -242,17 +248,27 @@ def _read(text: str, type_: type[Any]) -> Any:
         return msgspec.json.decode(text)
 
 
-def _flat(spec: Any, *, defaults: bool = True) -> dict[str, Any]:
-    """Return a spec's values by dotted key; without `defaults` those alone that say something."""
-    if not isinstance(spec, Struct):
-        return dict(_leaves("", spec))
-    values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(spec):
-        value = getattr(spec, field.name)
-        default = field.default if field.default_factory is NODEFAULT else field.default_factory()
-        if defaults or value != default:
-            values[field.encode_name] = msgspec.to_builtins(value)
-    return dict(_leaves("", values))
+@cache
+def _fields(type_: type[Struct]) -> dict[str, tuple[str, Any]]:
+    """Return a struct's fields: name -> what it is called in the file, and its default."""
+    return {
+        f.name: (f.encode_name, f.default if f.default_factory is NODEFAULT else f.default_factory())
+        for f in msgspec.structs.fields(type_)
+    }
+
+
+def _values(spec: Struct) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in _fields(type(spec))}
+
+
+def _flat(spec: Struct, other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return, by dotted key, the values of `spec` that differ from those in `other`."""
+    named = {
+        name: msgspec.to_builtins(getattr(spec, field), builtin_types=(Decimal,))
+        for field, (name, _) in _fields(type(spec)).items()
+        if field not in other or getattr(spec, field) != other[field]
+    }
+    return dict(_leaves("", named))
 
 
 def _leaves(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -267,6 +283,16 @@ def _leaves(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
 def _shown(value: Any) -> Any:
     if isinstance(value, str) and _REFERENCE.match(value):
         return MASKED
+    if isinstance(value, Decimal):
+        return plain(value)
     if isinstance(value, list):
         return [_shown(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _shown(v) for k, v in value.items()}
     return value
+
+
+def plain(value: Decimal) -> str:
+    """Return a number as one writes it: no exponent, no zeros at the end."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

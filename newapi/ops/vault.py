@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
+from newapi.base.units import QUOTA_PER_USD
 from newapi.config.schema import TokenSpec
 from newapi.store.keys import hash_key, hint, new_key
 
@@ -57,19 +59,20 @@ class Vault:
         return Secret(self._unseal(bytes(cipher)).decode()) if cipher and self._unseal else None
 
 
-def expiry(expires: float | date | datetime | None, now: float) -> float:
+def quota_of(spec: TokenSpec) -> int:
+    """Return what a token may spend, in quota; what is not said is none."""
+    return int(((spec.quota or Decimal(0)) * QUOTA_PER_USD).to_integral_value(ROUND_HALF_UP))
+
+
+def expiry(expires: float | datetime | None, now: float) -> float:
     """Return when a token expires, unix seconds, 0 for never.
 
     Args:
-        expires: A duration in seconds from `now`, or a date (its end, UTC) or moment (UTC where it says no zone).
+        expires: Seconds from `now`, or a moment (UTC where it names no zone).
         now: Unix seconds.
     """
-    match expires:
-        case None:
-            return 0
-        case datetime():
-            return (expires if expires.tzinfo else expires.replace(tzinfo=UTC)).timestamp()
-        case date():
-            return datetime.combine(expires, time.max, UTC).timestamp()
-        case _:
-            return now + expires
+    if expires is None:
+        return 0
+    if isinstance(expires, datetime):
+        return (expires if expires.tzinfo else expires.replace(tzinfo=UTC)).timestamp()
+    return now + expires
