@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from newapi.base.errors import UpstreamError
 from newapi.formats import _responses_items as items
 from newapi.formats._openai_errors import error_in
-from newapi.formats._responses_items import Annotation, Counts, Item
+from newapi.formats._responses_items import NULL, Annotation, Counts, Item
 from newapi.frames.sse import Frame
 from newapi.ir.events import (
     Cited,
@@ -49,7 +49,7 @@ class _Answer(Struct):
     created_at: float | None = None
     status: str | None = None
     model: str | None = None
-    error: Raw | None = None
+    error: Raw = NULL
     incomplete_details: _Reason | None = None
     output: list[Raw] | None = None
     usage: Counts | None = None
@@ -62,8 +62,8 @@ class _Event(Struct, gc=False):
     content_index: int = 0
     summary_index: int = 0
     item_id: str | None = None
-    item: Raw | None = None
-    response: Raw | None = None
+    item: Raw = NULL
+    response: Raw = NULL
     annotation: Any = None
 
 
@@ -114,7 +114,7 @@ def _answer(body: bytes) -> _Answer:
         except (msgspec.DecodeError, UnicodeDecodeError):
             error = None
         raise error or _malformed(e) from None
-    if answer.error is not None or answer.status in ("failed", "cancelled"):
+    if answer.error != NULL or answer.status in ("failed", "cancelled"):
         raise error_in(msgspec.json.decode(body)) or UpstreamError(
             f"the response {answer.status or 'failed'}", kind="error_event", upstream_status=200
         )
@@ -210,7 +210,7 @@ class Reader:
 
     def _read(self, kind: str, event: _Event, frame: Frame) -> Iterator[Event]:
         match kind:
-            case "response.created" | "response.in_progress" | "response.queued" if event.response is not None:
+            case "response.created" | "response.in_progress" | "response.queued" if event.response != NULL:
                 yield from self._start(_ANSWER.decode(event.response))
             case "response.output_text.delta" | "response.refusal.delta":
                 yield from self._said("refusal" if "refusal" in kind else "text", event)
@@ -220,11 +220,11 @@ class Reader:
                 yield from self._argued(event, custom="custom" in kind)
             case "response.output_text.annotation.added":
                 yield from self._annotated(event)
-            case "response.output_item.added" if event.item is not None:
+            case "response.output_item.added" if event.item != NULL:
                 yield from self._added(event, event.item)
-            case "response.output_item.done" if event.item is not None:
+            case "response.output_item.done" if event.item != NULL:
                 yield from self._done(self._state(event), event.item)
-            case "response.completed" | "response.incomplete" | "response.done" if event.response is not None:
+            case "response.completed" | "response.incomplete" | "response.done" if event.response != NULL:
                 yield from self._end(event.response)
             case "response.failed" | "error":
                 yield from self._fail(_error(frame.data))
@@ -259,8 +259,10 @@ class Reader:
         return state
 
     def _content_part(self, event: _Event) -> _Open | None:
-        state = self._states.get(event.output_index or 0)
-        return state.parts.get(event.content_index) if state is not None and isinstance(event.delta, str) else None
+        if event.output_index is None or not isinstance(event.delta, str):
+            return None
+        state = self._states.get(event.output_index)
+        return state.parts.get(event.content_index) if state is not None else None
 
     def _opened(
         self, state: _State, slot: int, kind: Kind, *, id: str = "", name: str = "", redacted: bool = False

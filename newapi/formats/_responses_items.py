@@ -16,6 +16,8 @@ from newapi.ir.seal import Seal, unpack
 from newapi.ir.usage import Usage, split_prompt
 
 NAME = "openai_responses"
+NULL = Raw(b"null")
+"""What a raw field is when it was not said: msgspec has no union of raw JSON and None."""
 
 
 class Annotation(Struct):
@@ -87,6 +89,11 @@ class Counts(Struct):
 
 _ITEM = msgspec.json.Decoder(Item)
 _IMAGE = msgspec.json.Decoder(_Image)
+
+
+def given(raw: Raw) -> Raw | None:
+    """Return the raw JSON of a field, None when it is absent or null."""
+    return None if raw == NULL else raw
 
 
 def joined(parts: Iterable[TextPart] | None) -> str:

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from newapi.base.errors import CallerError, Unsupported
-from newapi.formats._responses_items import NAME, Annotation, TextPart, citations, image, joined
+from newapi.formats._responses_items import NAME, NULL, Annotation, TextPart, citations, given, image, joined
 from newapi.formats.contract import Params
 from newapi.ir.request import (
     AnyTool,
@@ -106,7 +106,7 @@ class _Form(Struct):
     type: str = "text"
     name: str = ""
     description: str | None = None
-    schema: Raw | None = None
+    schema: Raw = NULL
     strict: bool | None = None
 
 
@@ -123,9 +123,9 @@ class _Tool(Struct):
     type: str
     name: str = ""
     description: str | None = None
-    parameters: Raw | None = None
+    parameters: Raw = NULL
     strict: bool | None = None
-    format: Raw | None = None
+    format: Raw = NULL
 
 
 class _Search(Struct):
@@ -156,7 +156,7 @@ class _Body(Struct):
     reasoning: _Effort | None = None
     text: _TextWish | None = None
     user: str | None = None
-    metadata: Raw | None = None
+    metadata: Raw = NULL
     service_tier: str | None = None
     store: bool | None = None
     safety_identifier: str | None = None
@@ -214,7 +214,7 @@ def read_request(body: bytes, params: Params) -> Request:
         output=_form(asked.text),
         verbosity=(asked.text.verbosity if asked.text else None) or "",
         user=asked.user or "",
-        metadata=asked.metadata,
+        metadata=given(asked.metadata),
         service_tier=asked.service_tier or "",
         store=asked.store,
         safety_identifier=asked.safety_identifier or "",
@@ -433,9 +433,9 @@ def _tool(raw: Raw) -> AnyTool:
     tool = _TOOL.decode(raw)
     match tool.type:
         case "function":
-            return Tool(tool.name, tool.description or "", tool.parameters, tool.strict)
+            return Tool(tool.name, tool.description or "", given(tool.parameters), tool.strict)
         case "custom":
-            return CustomTool(tool.name, tool.description or "", tool.format)
+            return CustomTool(tool.name, tool.description or "", given(tool.format))
         case kind if kind.startswith("web_search"):
             search = _SEARCH.decode(raw)
             where = {k: v for k, v in (search.user_location or {}).items() if k != "type" and v is not None}
@@ -475,7 +475,7 @@ def _form(text: _TextWish | None) -> OutputWish | None:
         return None
     match form.type:
         case "json_schema":
-            return OutputWish("schema", form.name, form.description or "", form.schema, form.strict)
+            return OutputWish("schema", form.name, form.description or "", given(form.schema), form.strict)
         case "json_object":
             return OutputWish("json")
         case "text":

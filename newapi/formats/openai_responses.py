@@ -9,7 +9,7 @@ from newapi.base.errors import CallerError
 from newapi.formats._openai_errors import read_error, write_error
 from newapi.formats._responses_answer_read import Reader, read_response, read_usage
 from newapi.formats._responses_answer_write import Writer, error_frame, write_response
-from newapi.formats._responses_items import NAME
+from newapi.formats._responses_items import NAME, NULL
 from newapi.formats._responses_request_read import read_request
 from newapi.formats._responses_request_write import write_request
 from newapi.formats.contract import Format, Params, Peek, Route
@@ -22,10 +22,10 @@ class _Request(Struct):
     model: str = ""
     stream: bool | None = None
     max_output_tokens: int | None = None
-    input: Raw | None = None
-    prompt: Raw | None = None
-    conversation: Raw | None = None
-    previous_response_id: Raw | None = None
+    input: Raw = NULL
+    prompt: Raw = NULL
+    conversation: Raw = NULL
+    previous_response_id: Raw = NULL
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
@@ -51,8 +51,11 @@ def peek(body: bytes, params: Params) -> Peek:
     return Peek(request.model, bool(request.stream), most)
 
 
-def _said(value: Raw | None) -> bool:
-    return value is not None and bytes(value) not in (b"null", b'""')
+_EMPTY = Raw(b'""')
+
+
+def _said(value: Raw) -> bool:
+    return value not in (NULL, _EMPTY)
 
 
 FORMAT = Format(
