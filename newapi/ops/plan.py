@@ -110,7 +110,7 @@ def compare(
     Raises:
         ConfigError: The file cannot be applied to this database.
     """
-    chosen = _Choice(only)
+    chosen = Choice(only)
     changes: list[Change] = []
     adopted: list[tuple[str, str]] = []
     for section, type_ in SECTIONS.items():
@@ -159,7 +159,7 @@ def differences(before: Any, after: Any) -> tuple[Field, ...]:
     return tuple(found)
 
 
-class _Choice:
+class Choice:
     """What `--only` lets through."""
 
     def __init__(self, only: Iterable[str]) -> None:
@@ -285,7 +285,7 @@ def _shown(value: Any) -> Any:
         return MASKED
     if isinstance(value, Decimal):
         return plain(value)
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_shown(v) for v in value]
     if isinstance(value, dict):
         return {k: _shown(v) for k, v in value.items()}

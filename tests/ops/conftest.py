@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from newapi.base.errors import NewapiError
+from newapi.base.secret import Secret
+from newapi.config.schema import Config
+from newapi.ops.local import Local
+from newapi.ops.vault import Vault
+from newapi.store.database import open_database
+
+
+class Secrets(dict[str, str]):
+    """What references resolve to."""
+
+    def resolve(self, reference: str) -> Secret:
+        if reference not in self:
+            raise NewapiError(f"{reference} is not set")
+        return Secret(self[reference])
+
+
+@pytest.fixture
+def secrets() -> Secrets:
+    return Secrets({"env:CI": "sk-" + "c" * 48, "env:OTHER": "sk-" + "o" * 48})
+
+
+@pytest.fixture
+def local(tmp_path: Path, secrets: Secrets) -> Local:
+    """An empty database, references that resolve to `secrets`, and a seal that turns bytes around."""
+    db = open_database("sqlite:///test.db", relative_to=tmp_path)
+    vault = Vault(secrets.resolve, lambda plain: plain[::-1], lambda sealed: sealed[::-1])
+    return Local(db=db, config=Config(), vault=vault)
