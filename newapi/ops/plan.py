@@ -24,6 +24,7 @@ from newapi.config.schema import (
     TasksSpec,
     TokenSpec,
 )
+from newapi.ops.toml import plain
 from newapi.store import specs
 from newapi.store.declared import Declared, TokenRow
 
@@ -274,7 +275,7 @@ def _flat(spec: Struct, other: Mapping[str, Any]) -> dict[str, Any]:
 def _leaves(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         path = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and (value or not prefix):
             yield from _leaves(path, value)
         elif value is not None:
             yield path, value
@@ -284,15 +285,9 @@ def _shown(value: Any) -> Any:
     if isinstance(value, str) and _REFERENCE.match(value):
         return MASKED
     if isinstance(value, Decimal):
-        return plain(value)
+        return Decimal(plain(value))
     if isinstance(value, (list, tuple)):
         return [_shown(v) for v in value]
     if isinstance(value, dict):
         return {k: _shown(v) for k, v in value.items()}
     return value
-
-
-def plain(value: Decimal) -> str:
-    """Return a number as one writes it: no exponent, no zeros at the end."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

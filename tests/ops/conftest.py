@@ -28,7 +28,11 @@ def secrets() -> Secrets:
 
 @pytest.fixture
 def local(tmp_path: Path, secrets: Secrets) -> Local:
-    """An empty database, references that resolve to `secrets`, and a seal that turns bytes around."""
+    """An empty database, references that resolve to `secrets`, and a seal that turns every bit."""
     db = open_database("sqlite:///test.db", relative_to=tmp_path)
-    vault = Vault(secrets.resolve, lambda plain: plain[::-1], lambda sealed: sealed[::-1])
+
+    def turn(text: bytes) -> bytes:
+        return bytes(b ^ 0xFF for b in text)
+
+    vault = Vault(secrets.resolve, turn, turn)
     return Local(db=db, config=Config(), vault=vault)

@@ -18,7 +18,7 @@ from newapi.config.schema import (
 )
 from newapi.ops.apply import apply, plan
 from newapi.ops.local import Local
-from newapi.ops.plan import MASKED, Change, Field, compare, differences, plain, split_label
+from newapi.ops.plan import MASKED, Change, Field, compare, differences, split_label
 from newapi.store import declared
 
 A = ChannelSpec(type="openai", key="env:A", models=("gpt-4o",))
@@ -235,10 +235,3 @@ def test_comparing_writes_nothing(local: Local) -> None:
 )
 def test_labels(label: str, expected: tuple[str, str]) -> None:
     assert split_label(label) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [("1.0", "1"), ("0.80", "0.8"), ("100", "100"), ("1E+2", "100"), ("0", "0"), ("-0.50", "-0.5")]
-)
-def test_numbers_as_one_writes_them(value: str, text: str) -> None:
-    assert plain(Decimal(value)) == text

@@ -1,0 +1,62 @@
+"""A plan as people read it, in the signs that Terraform uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from newapi.ops.plan import MASKED, Change, Field, Plan
+from newapi.ops.toml import is_money, key, plain, value_of
+
+SIGNS = {"create": "+", "update": "~", "delete": "-"}
+
+
+def lines(changes: Sequence[Change], *, summary: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a plan, each with its sign: `+`, `~`, `-`, or "" for none.
+
+    Args:
+        changes: What changes.
+        summary: One line an object, without its fields.
+    """
+    for change in changes:
+        sign = SIGNS[change.action]
+        moved = f"  (was {change.kind}.{key(change.moved_from)})" if change.moved_from else ""
+        yield sign, f"{sign} {label(change)}{moved}"
+        if not summary:
+            width = max((len(f.key) for f in change.fields), default=0)
+            for field in change.fields:
+                yield sign, f"    {field.key:<{width}} {_values(change, field)}"
+
+
+def label(change: Change) -> str:
+    """Return what is changed, as the head of its table in the file."""
+    return f"{change.kind}.{key(change.name)}" if change.name else change.kind
+
+
+def total(plan: Plan) -> str:
+    """Return how much a plan changes, in one sentence."""
+    counts = (
+        (plan.count("create"), "to add"),
+        (plan.count("update"), "to change"),
+        (plan.count("delete"), "to delete"),
+    )
+    return ", ".join(f"{number} {what}" for number, what in counts)
+
+
+def _values(change: Change, field: Field) -> str:
+    after = _text(change.kind, field.key, field.after)
+    if change.action == "create":
+        return f"= {after}"
+    return f"{_text(change.kind, field.key, field.before)} -> {after}"
+
+
+def _text(kind: str, path: str, value: Any) -> str:
+    if value is None:
+        return "(none)"
+    if isinstance(value, str) and (value == MASKED or value.startswith("(another ")):
+        return value
+    where = f"{kind}.{path}"
+    if isinstance(value, Decimal) and is_money(where):
+        return f"${plain(value)}"
+    return value_of(where, value)
