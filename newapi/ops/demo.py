@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,12 @@ class Demo:
                     return row
             time.sleep(0.05)
         raise DemoFailed(f"request {request_id} did not get a log row")
+
+
+def example() -> str:
+    """Return the text of `config.example.toml`: of the checkout, or as it was packed with the program."""
+    here = Path(__file__).parents[2] / "config.example.toml"
+    return here.read_text() if here.exists() else (resources.files("newapi") / "config.example.toml").read_text()
 
 
 @contextmanager

@@ -97,10 +97,14 @@ class _Run:
             group_ratio=caller.group_ratio,
             call=call_of(ingress, peek, None),
         )
-        reservation = gateway.ledger.reserve(caller, amount)
+        reservation = gateway.ledger.reserve(caller, 0 if self._free() else amount)
         self.order = Order(ingress, peek, caller, price, reservation)
         self.attempts = Attempts(ingress, peek.model, peek.stream)
         await self._until_answered(peek, snapshot.routing.retries + 1)
+
+    def _free(self) -> bool:
+        """Return whether this endpoint costs nothing: the vendors do not charge for counting."""
+        return self.ingress.route.endpoint == "count_tokens"
 
     def _asked_upstream(self, caller: Caller, peek: Peek) -> bool:
         """Return whether a channel's upstream can answer at this endpoint."""
@@ -341,7 +345,7 @@ class _Run:
             return
         usage = Usage(source="none")
         meter = self.meter
-        if self.answered and meter is not None:
+        if self.answered and meter is not None and not self._free():
             broken = self.gateway.snapshot.billing.broken_stream
             prompt = 0 if meter.usage.prompt else self._prompt_tokens()
             usage = final_usage(meter, prompt, ended=self.ended, broken=broken)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Leave after the requests.")] = False,
+) -> None:
+    """Show everything at once: a mock upstream, the example configuration, one request in each format, the bill of each.
+
+    Then it serves until Ctrl-C, with the curl lines to try. Everything lies in a temporary directory.
+
+    Examples:
+
+        newapi demo
+        newapi demo --once
+    """
+    import signal
+    import tempfile
+    from pathlib import Path
+
+    from newapi.base.units import usd
+    from newapi.cli.output import note, say
+    from newapi.ops.demo import example, running
+
+    with (
+        tempfile.TemporaryDirectory(prefix="newapi-demo-") as directory,
+        running(Path(directory), example(), note) as it,
+    ):
+        for done in it.requests():
+            say(f"{done.entry}{' (stream)' if done.stream else ''}: {done.model}")
+            say(f"  answer  {done.answer}")
+            say(f"  route   {done.entry} -> channel {done.channel} ({done.upstream})")
+            say(
+                f"  bill    {done.prompt_tokens} in, {done.completion_tokens} out = {done.quota} quota = {usd(done.quota)}"
+            )
+        if once:
+            return
+        note(f"\nServing at {it.url} until Ctrl-C. Try:")
+        for line in it.curls():
+            say(line)
+        note(f"or: NEWAPI_CONFIG={it.directory / 'config.toml'} newapi logs -f")
+        signal.pause()
