@@ -1,0 +1,52 @@
+"""Gemini's countTokens, passed through as it is.
+
+Source: https://ai.google.dev/api/tokens
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from newapi.base.errors import CallerError, UpstreamError
+from newapi.formats._gemini_errors import write_error
+from newapi.formats._openai_errors import error_in, read_error
+from newapi.formats.contract import Format, Params, Peek, Route
+from newapi.ir.usage import Usage
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _peek(body: bytes, params: Params) -> Peek:
+    try:
+        _OBJECT.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise CallerError(f"the body is not a JSON object: {e}", code="invalid_json") from None
+    return Peek(model=params.get("model", ""), stream=False)
+
+
+def _read_usage(body: bytes) -> Usage:
+    """Return nothing used: counting is free."""
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UpstreamError("the upstream's answer is not JSON", kind="malformed") from None
+    if error := error_in(decoded):
+        raise error
+    return Usage()
+
+
+def count_body(tokens: int) -> bytes:
+    """Return the answer that says `tokens`, for upstreams that cannot count."""
+    return msgspec.json.encode({"totalTokens": tokens})
+
+
+FORMAT = Format(
+    name="gemini_count_tokens",
+    endpoint="count_tokens",
+    routes=tuple(Route("POST", f"/{v}/models/{{model}}:countTokens", "count_tokens") for v in ("v1beta", "v1")),
+    upstream_path="/v1beta/models/{model}:countTokens",
+    peek=_peek,
+    read_error=read_error,
+    write_error=write_error,
+    read_usage=_read_usage,
+)
