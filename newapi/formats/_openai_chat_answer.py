@@ -445,12 +445,12 @@ class Reader:
         custom = as_dict(said.get("custom"))
         function = custom or as_dict(said.get("function"))
         id, name = _str(said.get("id")), _str(function.get("name"))
-        call = self._find_call(state, said.get("index"), id, name, place, of)
+        index = said.get("index")
+        index = index if isinstance(index, int | str) else None
+        call = self._find_call(state, index, id, name, place, of)
         if call is None:
             call = _Call(id, "custom_tool_call" if custom else "tool_call")
-            key = said.get("index")
-            key = key if key is not None else id or len(state.order)
-            state.calls[key] = call
+            state.calls[index if index is not None else id or len(state.order)] = call
             state.order.append(call)
         state.last_call = call
         call.id = call.id or id
@@ -467,7 +467,9 @@ class Reader:
         if (seal := seals.google(said.get("extra_content"))) and call.part >= 0:
             out.append(Sealed(call.part, seal))
 
-    def _find_call(self, state: _State, index: Any, id: str, name: str, place: int, of: int) -> _Call | None:
+    def _find_call(
+        self, state: _State, index: int | str | None, id: str, name: str, place: int, of: int
+    ) -> _Call | None:
         """Return the call that a fragment goes on with, None for a new one.
 
         Some vendors number every call 0 and tell them apart by id; some give neither, and a name begins a call.

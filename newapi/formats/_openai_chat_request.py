@@ -41,6 +41,8 @@ ORIGIN = "openai_chat"
 MAX_OUTPUT = 1_073_741_823
 """The largest limit of output tokens that is taken, New API's."""
 
+_NULL = Raw(b"null")
+
 T = TypeVar("T")
 _STOP = cast("type[str | list[str]]", str | list[str])  # a union is no type to a type checker
 
@@ -59,10 +61,10 @@ class _Peek(Struct):
     max_completion_tokens: int | None = None
     n: int | None = None
     stream_options: _StreamOptions | None = None
-    messages: Raw = Raw(b"null")
-    prompt: Raw = Raw(b"null")
-    prefix: Raw = Raw(b"null")
-    suffix: Raw = Raw(b"null")
+    messages: Raw = _NULL
+    prompt: Raw = _NULL
+    prefix: Raw = _NULL
+    suffix: Raw = _NULL
 
 
 _peek = msgspec.json.Decoder(_Peek).decode
@@ -231,14 +233,14 @@ class _Message(Struct):
 class _ToolFunction(Struct):
     name: str
     description: str | None = None
-    parameters: Raw | None = None
+    parameters: Raw = _NULL
     strict: bool | None = None
 
 
 class _CustomTool(Struct):
     name: str
     description: str | None = None
-    format: Raw | None = None
+    format: Raw = _NULL
 
 
 class _Tool(Struct):
@@ -251,7 +253,7 @@ class _Tool(Struct):
 class _Schema(Struct):
     name: str = ""
     description: str | None = None
-    schema: Raw | None = None
+    schema: Raw = _NULL
     strict: bool | None = None
 
 
@@ -261,7 +263,7 @@ class _ResponseFormat(Struct):
 
 
 class _Location(Struct):
-    approximate: Raw | None = None
+    approximate: Raw = _NULL
 
 
 class _WebSearch(Struct):
@@ -493,7 +495,7 @@ def _tools(fields: Fields) -> tuple[AnyTool, ...]:
                 "invalid search_context_size, must be one of: high, medium, low",
                 param="web_search_options.search_context_size",
             )
-        location = search.user_location.approximate if search.user_location else None
+        location = _said(search.user_location.approximate) if search.user_location else None
         context = "" if size is None else size or "medium"
         out.append(WebSearch(context, user_location=location, body=raw, origin=ORIGIN))
     return tuple(out)
@@ -517,8 +519,8 @@ def _function(function: _ToolFunction, mark: CacheMark | None = None) -> Tool:
     return Tool(function.name, function.description or "", _said(function.parameters), function.strict, mark)
 
 
-def _said(raw: Raw | None) -> Raw | None:
-    return None if raw is None or bytes(raw) == b"null" else raw
+def _said(raw: Raw) -> Raw | None:
+    return None if bytes(raw) == b"null" else raw
 
 
 def _tool_choice(fields: Fields) -> ToolChoice | None:
