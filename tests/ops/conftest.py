@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from newapi.base.secret import Secret
 from newapi.config.schema import Config
 from newapi.ops.local import Local
 from newapi.ops.vault import Vault
-from newapi.store.database import open_database
+from tests.store.databases import fresh
 
 
 class Secrets(dict[str, str]):
@@ -27,12 +28,13 @@ def secrets() -> Secrets:
 
 
 @pytest.fixture
-def local(tmp_path: Path, secrets: Secrets) -> Local:
+def local(tmp_path: Path, secrets: Secrets) -> Iterator[Local]:
     """An empty database, references that resolve to `secrets`, and a seal that turns every bit."""
-    db = open_database("sqlite:///test.db", relative_to=tmp_path)
+    db = fresh(tmp_path)
 
     def turn(text: bytes) -> bytes:
         return bytes(b ^ 0xFF for b in text)
 
     vault = Vault(secrets.resolve, turn, turn)
-    return Local(db=db, config=Config(), vault=vault)
+    yield Local(db=db, config=Config(), vault=vault)
+    db.close()
