@@ -77,6 +77,7 @@ class Writer:
         "_kinds",
         "_model",
         "_options",
+        "_places",
         "_roles",
         "_thoughts",
         "_usage",
@@ -89,7 +90,8 @@ class Writer:
         self._heads: dict[int, tuple[bytes, bytes]] = {}
         self._kinds: dict[int, Opened] = {}
         self._thoughts: dict[int, tuple[list[str], Seal | None]] = {}
-        self._calls: dict[int, int] = {}
+        self._calls: dict[int, int] = {}  # how many a choice has
+        self._places: dict[int, int] = {}  # which of its choice's calls a part is
         self._roles: set[int] = set()
         self._usage: Usage | None = None
 
@@ -167,6 +169,7 @@ class Writer:
     def _open_call(self, event: Opened, begin: bytes) -> bytes:
         index = self._calls.get(event.choice, 0)
         self._calls[event.choice] = index + 1
+        self._places[event.part] = index
         kind, slot = ("function", "arguments") if event.kind == "tool_call" else ("custom", "input")
         fragment = b'"tool_calls":[{"index":%d,"%s":{"%s":' % (index, kind.encode(), slot.encode())
         self._heads[event.part] = (begin + fragment, b"}}]}" + _NO_TEXT)
@@ -181,9 +184,8 @@ class Writer:
                 return b""
             case "tool_call" | "custom_tool_call":
                 kind = "function" if opened.kind == "tool_call" else "custom"
-                head = self._heads[event.part][0]
-                index = int(head.rpartition(b'"tool_calls":[{"index":')[2].partition(b",")[0])
-                call = {"index": index, kind: {}, "extra_content": seals.extra_content(event.seal)}
+                place = self._places[event.part]
+                call = {"index": place, kind: {}, "extra_content": seals.extra_content(event.seal)}
                 return self._chunk(opened.choice, {"tool_calls": [call]})
             case "text" | "refusal":
                 return self._chunk(opened.choice, {"extra_content": seals.extra_content(event.seal)})

@@ -59,7 +59,7 @@ def error_in(decoded: Any, status: int = 200) -> UpstreamError | None:
     if isinstance(base, dict) and (number := cast("dict[str, Any]", base).get("status_code")):
         message = cast("dict[str, Any]", base).get("status_msg")
         return _make(_text(message) or f"error {number}", status, str(number), "", "")
-    if status < 300:
+    if status < 300 and whole.get("object") != "error":  # vLLM's
         return None
     header = whole.get("header")
     message = next((t for k in _MESSAGES if (t := _text(whole.get(k)))), "")

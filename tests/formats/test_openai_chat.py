@@ -288,6 +288,7 @@ FAILURES: dict[str, tuple[bytes, str, str]] = {
         "error_event",
         "quota",
     ),
+    "vllm": (stream({"object": "error", "message": "too long", "code": 400}), "error_event", "too long"),
     "error as a text": (stream({"error": "quota"}), "error_event", "quota"),
     "error in an array": (stream([{"error": {"code": 400, "message": "bad"}}]), "error_event", "bad"),
     "minimax": (stream({"base_resp": {"status_code": 1004, "status_msg": "auth"}}), "error_event", "auth"),
