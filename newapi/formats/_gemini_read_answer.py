@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from newapi.base.errors import UpstreamError
+from newapi.formats import _gemini_seals as seals
 from newapi.formats._openai_errors import error_in
 from newapi.frames.sse import Frame
-from newapi.ir import seal
 from newapi.ir.events import (
     Cited,
     Closed,
@@ -325,14 +325,14 @@ class Reader:
         args = bytes(call.args).decode()
         out.append(Delta(number, args if args and args != "null" else "{}"))
         if sign:
-            out.append(Sealed(number, seal.unpack(sign, "gemini")))
+            out.append(Sealed(number, seals.unpack(sign)))
         out.append(Closed(number))
 
     def _seal(self, sign: str, kind: Kind, state: _State, index: int, out: list[Event]) -> None:
         # A signature that comes alone, on an empty part, is that of the part before it.
         if state.part < 0:
             self._open(kind, state, index, out)
-        out.append(Sealed(state.part, seal.unpack(sign, "gemini")))
+        out.append(Sealed(state.part, seals.unpack(sign)))
         state.sealed = True
 
     def _open(self, kind: Kind, state: _State, index: int, out: list[Event]) -> None:
@@ -362,7 +362,7 @@ def _native(part: _Part) -> Native | None:
 
 
 def _media(part: _Part, sign: str | None) -> Media:
-    its_seal = seal.unpack(sign, "gemini") if sign else None
+    its_seal = seals.unpack(sign) if sign else None
     if part.inline_data is not None:
         mime = part.inline_data.mime_type
         return Media(media_kind(mime), mime, Inline(part.inline_data.data), seal=its_seal)

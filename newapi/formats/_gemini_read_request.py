@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from newapi.base.errors import CallerError
 from newapi.formats import _gemini_schema as schemas
+from newapi.formats import _gemini_seals as seals
 from newapi.formats._gemini_read_answer import media_kind
 from newapi.formats.contract import Params, Peek
-from newapi.ir import seal
 from newapi.ir.request import (
     AnyTool,
     Inline,
@@ -222,7 +222,7 @@ class _Conversation:
 
     def _part(self, node: Json, out: list[Part]) -> None:
         sign = _text(node, "thoughtSignature")
-        mark = seal.unpack(sign, "gemini") if sign else None
+        mark = seals.unpack(sign) if sign else None
         if node.get("thought") and "text" in node:
             _think(_text(node, "text"), mark, out)
             return

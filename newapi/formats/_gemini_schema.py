@@ -141,7 +141,7 @@ class _Cleaner:
         real = [o for o in options if o != {"nullable": True}]
         if len(real) < len(options):
             out["nullable"] = True
-        if len(real) == 1:
+        if len(real) == 1 and out.get("type", real[0].get("type")) == real[0].get("type"):
             out.update({k: v for k, v in real[0].items() if k not in out})
         elif real:
             out["anyOf"] = real

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
+from newapi.formats import _gemini_seals as seals
 from newapi.formats._gemini_errors import error_frame
 from newapi.formats.contract import WriterOptions
-from newapi.ir import seal
 from newapi.ir.events import (
     Cited,
     Closed,
@@ -201,7 +201,7 @@ class _Parts:
     def flush(self, choice: int) -> list[Part]:
         """Return the part for a seal that nothing followed."""
         held = self.pending.pop(choice, None)
-        return [] if held is None else [{"text": "", "thought": True, "thoughtSignature": seal.pack(held, "gemini")}]
+        return [] if held is None else [{"text": "", "thought": True, "thoughtSignature": seals.pack(held)}]
 
     def _open(self, event: Opened) -> list[Part]:
         if event.kind in ("tool_call", "custom_tool_call"):
@@ -231,7 +231,7 @@ class _Parts:
             before: list[Part] = []
             if call.seal is not None:
                 before = self.flush(choice)
-                part["thoughtSignature"] = seal.pack(call.seal, "gemini")
+                part["thoughtSignature"] = seals.pack(call.seal)
             else:
                 self._sign(part, choice)
             return choice, [*before, part]
@@ -239,7 +239,7 @@ class _Parts:
         held = self._text_seals.pop(number, None)
         if held is None:
             return opened.choice, []
-        return opened.choice, [{"text": "", "thoughtSignature": seal.pack(held, "gemini")}]
+        return opened.choice, [{"text": "", "thoughtSignature": seals.pack(held)}]
 
     def _whole(self, event: Whole) -> list[Part]:
         value = event.value
@@ -248,7 +248,7 @@ class _Parts:
         part = _media(value)
         if value.seal is not None:
             before = self.flush(event.choice)
-            part["thoughtSignature"] = seal.pack(value.seal, "gemini")
+            part["thoughtSignature"] = seals.pack(value.seal)
             return [*before, part]
         self._sign(part, event.choice)
         return [part]
@@ -257,7 +257,7 @@ class _Parts:
         if self.pending:
             held = self.pending.pop(choice, None)
             if held is not None:
-                part["thoughtSignature"] = seal.pack(held, "gemini")
+                part["thoughtSignature"] = seals.pack(held)
 
 
 def _function_call(call: _Call) -> dict[str, Any]:

@@ -141,8 +141,11 @@ def _read_response(body: bytes) -> EmbedResponse:
 
 def _write_response(response: EmbedResponse, options: WriterOptions) -> bytes:
     vectors = [{"values": floats(v)} for v in response.vectors]
-    # What was asked for decides: the relay hands on `single`; a lone vector answers embedContent.
-    body: dict[str, Any] = {"embedding": vectors[0]} if response.single and vectors else {"embeddings": vectors}
+    # embedContent's answer says `embedding`, the batch's `embeddings`. Which one was asked for is not known here, so a
+    # lone vector is said under both names: clients of either read theirs.
+    body: dict[str, Any] = {} if response.single else {"embeddings": vectors}
+    if len(vectors) == 1:
+        body["embedding"] = vectors[0]
     if response.usage is not None:
         body["usageMetadata"] = {"promptTokenCount": response.usage.prompt}
     return msgspec.json.encode(body)
