@@ -36,7 +36,10 @@ FULL: Speaks = {
 
 def only(*endpoints: Endpoint, **chat: str) -> Speaks:
     """Return the usual paths of `chat` and `endpoints`, and chat formats at paths of their own."""
-    return {"chat": {**CHAT, **chat}} | {e: SPEAKS[e] for e in endpoints}
+    spoken: dict[Endpoint, Mapping[str, str]] = {"chat": {**CHAT, **chat}}
+    for endpoint in endpoints:
+        spoken[endpoint] = SPEAKS[endpoint]
+    return spoken
 
 
 # -- rules for chat bodies ------------------------------------------------------------------
@@ -185,8 +188,8 @@ def _efforts(model: str) -> tuple[str, ...]:
     if "-pro" in model:
         return ("high",) if first else ("medium", "high", "xhigh")
     if "codex" in model:
-        strong = not first and not model.startswith(("gpt-5.1-codex-mini", "gpt-5.1-codex")) or "codex-max" in model
-        return ("low", "medium", "high", "xhigh") if strong else ("low", "medium", "high")
+        weaker = first or (model.startswith("gpt-5.1") and "codex-max" not in model)
+        return ("low", "medium", "high") if weaker else ("low", "medium", "high", "xhigh")
     if first:
         return ("minimal", "low", "medium", "high")
     return ("none", "low", "medium", "high") + (() if model.startswith("gpt-5.1") else ("xhigh",))

@@ -67,6 +67,7 @@ class Provider(Struct, frozen=True):
         options: Names of the channel settings it reads beyond the common ones.
         models_path: Where it lists its models in OpenAI's shape, or "".
         docs: Where its behaviour is documented.
+        speaks_for: (model, base URL) -> what it can be asked, where that depends on them; `speaks` is all of it.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Provider(Struct, frozen=True):
     options: tuple[str, ...] = ()
     models_path: str = "/v1/models"
     docs: str = ""
+    speaks_for: Callable[[str, str], Speaks] | None = None
 
 
 def plain_profile(model: str) -> Profile:
@@ -99,14 +101,18 @@ def url(target: Target, query: tuple[tuple[str, str], ...] = ()) -> str:
 
 
 def bearer_call(target: Target, body: bytes, *extra: tuple[str, str]) -> HttpCall:
-    """Return a POST with `Authorization: Bearer`, the way of OpenAI and of nearly everyone."""
+    """Return a POST with `Authorization: Bearer`, the way of OpenAI and of nearly everyone.
+
+    The caller's query goes with it, unless it was said in another format, where it means nothing here.
+    """
     headers: Headers = (
         ("authorization", f"Bearer {target.key.reveal()}"),
         ("content-type", target.content_type),
         ("accept", target.headers.get("accept") or ("text/event-stream" if target.stream else "application/json")),
         *extra,
     )
-    return HttpCall("POST", url(target, target.query), headers, body)
+    query = target.query if target.entry == target.format else ()
+    return HttpCall("POST", url(target, query), headers, body)
 
 
 def openai_compatible(
@@ -122,6 +128,7 @@ def openai_compatible(
     edit: Callable[[Body, Target], Target] | None = None,
     options: tuple[str, ...] = (),
     models_path: str = "/v1/models",
+    speaks_for: Callable[[str, str], Speaks] | None = None,
 ) -> Provider:
     """Return a provider that takes OpenAI's requests under its own URL, with a bearer key."""
     return Provider(
@@ -136,4 +143,5 @@ def openai_compatible(
         options=options,
         models_path=models_path,
         docs=docs,
+        speaks_for=speaks_for,
     )

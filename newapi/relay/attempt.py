@@ -62,7 +62,8 @@ class Attempts:
         """
         ingress, entry = self._ingress, self._ingress.format
         endpoint = ingress.route.endpoint
-        spoken = speaks(channel, endpoint, lambda name: formats.get(name).upstream_path)
+        model = channel.map_model(self._model)
+        spoken = speaks(channel, endpoint, lambda name: formats.get(name).upstream_path, model)
         if not spoken:
             raise NoChannel(f"channel {channel.name!r} has no endpoint for {endpoint}", code="unsupported_endpoint")
         name = entry.name if entry.name in spoken else next(iter(spoken))
@@ -70,7 +71,7 @@ class Attempts:
         target = Target(
             base_url=channel.base_url,
             key=channel.keys[key],
-            model=channel.map_model(self._model),
+            model=model,
             asked_model=self._model,
             endpoint=endpoint,
             format=name,

@@ -185,13 +185,15 @@ class Snapshot:
         return sorted(names)
 
 
-def speaks(channel: Channel, endpoint: Endpoint, path_of: Callable[[str], str]) -> Mapping[str, str]:
-    """Return what `channel` can be asked at `endpoint`: format -> path, the preferred one first.
+def speaks(channel: Channel, endpoint: Endpoint, path_of: Callable[[str], str], model: str) -> Mapping[str, str]:
+    """Return what `channel` can be asked at `endpoint` of `model` (mapped): format -> path, the preferred one first.
 
     The channel's `formats` say what its upstream speaks in a chat where that is not what its type speaks; a format that
     the type has no path for is asked at the format's own (`path_of`).
     """
-    own = channel.provider.speaks.get(endpoint, {})
+    provider = channel.provider
+    spoken = provider.speaks_for(model, channel.base_url) if provider.speaks_for else provider.speaks
+    own = spoken.get(endpoint, {})
     if endpoint != "chat" or not channel.formats:
         return own
     return {name: own.get(name) or path_of(name) for name in channel.formats}
