@@ -226,6 +226,7 @@ class Reader:
         self._calls = 0
         self._id = ""
         self._states: dict[int, _State] = {}
+        self._said: _Usage | None = None
 
     def feed(self, frame: Frame) -> Iterable[Event]:
         """Return what one chunk says."""
@@ -249,8 +250,10 @@ class Reader:
                 self._candidate(candidate, data, out)
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self._blocked = True
-        if chunk.usage_metadata is not None:
-            usage = _usage(chunk.usage_metadata)
+        said = chunk.usage_metadata
+        if said is not None and said != self._said:
+            self._said = said
+            usage = _usage(said)
             if usage.total:
                 out.append(Metered(usage))
         return out

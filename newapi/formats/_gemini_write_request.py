@@ -317,8 +317,8 @@ class _RequestWriter:
             "seed": s.seed,
             "candidateCount": s.n if own or (s.n or 1) > 1 else None,
         }
-        # Most models answer 400 "Penalty is not enabled" and "Logprobs is not enabled": only Gemini's own callers,
-        # who can know, get them.
+        # Several models answer these with 400, which ones is not documented: only Gemini's own callers, who can know,
+        # get them. Source: https://github.com/BerriAI/litellm/issues/4333
         if own:
             said |= {
                 "presencePenalty": s.presence_penalty,
