@@ -1,0 +1,1 @@
+"""One file a command: the path is the command line, and the one function of that name is the command."""
