@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -213,4 +214,4 @@ def _wants_json(argv: Sequence[str]) -> bool:
     """Say whether `-o json` is there, even where the rest of the line cannot be read."""
     if any(a in ("-ojson", "--output=json") for a in argv):
         return True
-    return any(a in ("-o", "--output") and b == "json" for a, b in zip(argv, argv[1:], strict=False))
+    return any(a in ("-o", "--output") and b == "json" for a, b in itertools.pairwise(argv))

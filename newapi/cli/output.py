@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, TextIO, cast
 
 from newapi.base.errors import CallerError, ConfigError, Conflict, NewapiError, NotFound, Problem
@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-class Output(str, Enum):
+class Output(StrEnum):
     """How a reading command answers: `-o`."""
 
     TABLE = "table"
@@ -79,7 +79,7 @@ def exit_code(error: NewapiError) -> ExitCode:
 
 
 def decorated(stream: TextIO) -> bool:
-    """Say whether `stream` gets colours and boxes: on a terminal, unless `NO_COLOR` or `TERM=dumb`; `FORCE_COLOR` always."""
+    """Say whether `stream` gets colours and boxes: a terminal, but for `NO_COLOR` and `TERM=dumb`, or `FORCE_COLOR`."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
