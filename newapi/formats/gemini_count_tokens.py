@@ -9,8 +9,10 @@ import msgspec
 
 from newapi.base.errors import CallerError, UpstreamError
 from newapi.formats._gemini_errors import write_error
+from newapi.formats._gemini_read_request import read_request
 from newapi.formats._openai_errors import error_in, read_error
 from newapi.formats.contract import Format, Params, Peek, Route
+from newapi.ir.request import Request
 from newapi.ir.usage import Usage
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -35,6 +37,12 @@ def _read_usage(body: bytes) -> Usage:
     return Usage()
 
 
+def _read_request(body: bytes, params: Params) -> Request:
+    """Return what is to be counted: `contents`, or a whole `generateContentRequest`."""
+    whole = _OBJECT.decode(body).get("generateContentRequest")
+    return read_request(bytes(whole) if whole is not None else body, params)
+
+
 def count_body(tokens: int) -> bytes:
     """Return the answer that says `tokens`, for upstreams that cannot count."""
     return msgspec.json.encode({"totalTokens": tokens})
@@ -49,4 +57,6 @@ FORMAT = Format(
     read_error=read_error,
     write_error=write_error,
     read_usage=_read_usage,
+    read_request=_read_request,
+    write_count=count_body,
 )
