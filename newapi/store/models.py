@@ -33,7 +33,11 @@ class Clock(_Base):
 
 
 class User(_Base):
-    """Who owns tokens. `role` is user, admin or root; `state` enabled or disabled; money in quota."""
+    """Who owns tokens. `role` is user, admin or root; `state` enabled or disabled; money in quota.
+
+    `password_hash` is "" for one who cannot sign in; `session_epoch` grows when the sessions of before must end;
+    `setting` is JSON or NULL; `deleted_at` is unix seconds or 0: the name of a deleted user stays taken.
+    """
 
     id = BigAutoField()
     name = CharField(191, unique=True)
@@ -45,6 +49,20 @@ class User(_Base):
     unlimited = BooleanField(default=False)
     state = CharField(16, default="enabled")
     created_at = DoubleField()
+    password_hash = CharField(255, default="")
+    display_name = CharField(191, default="")
+    email = CharField(191, default="", index=True)
+    access_token_hash = CharField(64, null=True, unique=True)
+    session_epoch = BigIntegerField(default=0)
+    aff_code = CharField(32, null=True, unique=True)
+    aff_count = BigIntegerField(default=0)
+    aff_quota = BigIntegerField(default=0)
+    aff_history = BigIntegerField(default=0)
+    invited_by = BigIntegerField(default=0)
+    remark = CharField(1000, default="")
+    setting = TextField(null=True)
+    last_login_at = DoubleField(default=0)
+    deleted_at = DoubleField(default=0)
 
 
 class Token(_Base):
@@ -174,5 +192,42 @@ class Audit(_Base):
     detail = TextField()
 
 
-TABLES = (Clock, User, Token, Channel, Group, Model, Setting, Secret, Generation, Record, Audit)
+class Redemption(_Base):
+    """A code that adds `quota` once to the balance of whoever redeems it, found by the SHA-256 of the code.
+
+    `state` is enabled, disabled or used; `expires_at` and `used_at` unix seconds or 0; `used_by` a user's id or 0.
+    """
+
+    id = BigAutoField()
+    name = CharField(191)
+    key_hash = CharField(64, unique=True)
+    key_cipher = BlobField(null=True)
+    key_hint = CharField(8, default="")
+    quota = BigIntegerField()
+    state = CharField(16, default="enabled")
+    created_by = BigIntegerField(default=0)
+    created_at = DoubleField()
+    expires_at = DoubleField(default=0)
+    used_by = BigIntegerField(default=0)
+    used_at = DoubleField(default=0)
+
+
+class Checkin(_Base):
+    """What a user was given for calling by on a day (`2026-07-07`, UTC): once a day."""
+
+    id = BigAutoField()
+    user_id = BigIntegerField()
+    day = CharField(10)
+    quota = BigIntegerField()
+    created_at = DoubleField()
+
+
+class Option(_Base):
+    """A setting by New API's name for it; the value is text, often JSON."""
+
+    name = CharField(191, primary_key=True)
+    value = TextField()
+
+
+TABLES = (Clock, User, Token, Channel, Group, Model, Setting, Secret, Generation, Record, Audit, Redemption, Checkin, Option)
 """Every table but the one that holds the number of the schema."""
