@@ -1,0 +1,258 @@
+"""The price of any model: what the configuration says, and New API's default tables for what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any, Protocol
+
+import msgspec
+
+from newapi.billing.price import HOUR_OVER_5M, ONE, ZERO, Price, PriceTier, Rates
+
+UNPRICED_RATIO = Decimal("37.5")
+"""New API's ratio for a model that nobody priced."""
+_TWO = Decimal(2)
+
+
+class TierWish(Protocol):
+    """A tier as the configuration says it, USD a million tokens."""
+
+    @property
+    def up_to(self) -> int | None: ...
+    @property
+    def input(self) -> Decimal: ...
+    @property
+    def output(self) -> Decimal: ...
+    @property
+    def cached_input(self) -> Decimal | None: ...
+    @property
+    def cache_write(self) -> Decimal | None: ...
+
+
+class PriceWish(Protocol):
+    """A model's table in the configuration: dollars, or ratios, or a price a call, or tiers; None is "not said"."""
+
+    @property
+    def input(self) -> Decimal | None: ...
+    @property
+    def output(self) -> Decimal | None: ...
+    @property
+    def cached_input(self) -> Decimal | None: ...
+    @property
+    def cache_write(self) -> Decimal | None: ...
+    @property
+    def ratio(self) -> Decimal | None: ...
+    @property
+    def completion_ratio(self) -> Decimal | None: ...
+    @property
+    def cache_ratio(self) -> Decimal | None: ...
+    @property
+    def cache_write_ratio(self) -> Decimal | None: ...
+    @property
+    def image_ratio(self) -> Decimal | None: ...
+    @property
+    def audio_ratio(self) -> Decimal | None: ...
+    @property
+    def audio_completion_ratio(self) -> Decimal | None: ...
+    @property
+    def price(self) -> Decimal | None: ...
+    @property
+    def tiers(self) -> Sequence[TierWish]: ...
+
+
+class Tables:
+    """Price tables in New API's form: model name -> number, and the rules for completion ratios."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        def table(name: str) -> dict[str, Decimal]:
+            return {k: Decimal(str(v)) for k, v in data.get(name, {}).items()}
+
+        self.model_ratio = table("model_ratio")
+        self.model_price = table("model_price")
+        self.completion_ratio = table("completion_ratio")
+        self.cache_ratio = table("cache_ratio")
+        self.create_cache_ratio = table("create_cache_ratio")
+        self.image_ratio = table("image_ratio")
+        self.audio_ratio = table("audio_ratio")
+        self.audio_completion_ratio = table("audio_completion_ratio")
+        self._rules: list[dict[str, Any]] = data.get("hardcoded_completion_rules", [])
+        self._audio_input: list[tuple[str, Decimal]] = [
+            (p, Decimal(str(v))) for p, v in data.get("gemini_audio_input_usd_per_1m_prefix_rules", [])
+        ]
+
+    def completion(self, model: str) -> Decimal:
+        """Return output price over input price of a normalised name: billing.md 2.4."""
+        own = self.completion_ratio.get(model)
+        if "/" in model and own is not None:
+            return own
+        ratio, locked = self._rule(model)
+        return own if own is not None and not locked else ratio
+
+    def audio_input(self, model: str) -> Decimal | None:
+        """Return USD a million tokens of sound in the prompt, None where it costs what text costs."""
+        return next((usd for prefix, usd in self._audio_input if model.startswith(prefix)), None)
+
+    def _rule(self, model: str) -> tuple[Decimal, bool]:
+        for rule in self._rules:
+            if rule.get("default") or _applies(rule, model):
+                return Decimal(str(rule["ratio"])), bool(rule.get("locked"))
+        return ONE, False
+
+
+def _applies(rule: Mapping[str, Any], model: str) -> bool:
+    tests = [
+        any(test(part) for part in rule[kind])
+        for kind, test in (
+            ("exact", lambda p: model == p),
+            ("prefix", model.startswith),
+            ("suffix", model.endswith),
+            ("contains", lambda p: p in model),
+        )
+        if kind in rule
+    ]
+    return all(tests) if rule.get("all_of") else any(tests)
+
+
+@cache
+def builtin() -> Tables:
+    """Return New API's default tables (main of 2026-07-07), as shipped."""
+    return Tables(msgspec.json.decode((resources.files("newapi.billing") / "default_prices.json").read_bytes()))
+
+
+def normalise(model: str) -> str:
+    """Return the name under which a family of names is priced: billing.md 2.2."""
+    for family in ("gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"):
+        if model.startswith(family):
+            return f"{family}-thinking-*" if "-thinking-" in model else model
+    for family in ("gpt-4-gizmo", "gpt-4o-gizmo"):
+        if model.startswith(family):
+            return f"{family}-*"
+    return model
+
+
+class PriceBook:
+    """Finds the price of a model. Lookups are remembered."""
+
+    def __init__(
+        self,
+        models: Mapping[str, PriceWish],
+        *,
+        prices: str = "builtin",
+        unpriced: str = "reject",
+        tables: Tables | None = None,
+    ) -> None:
+        """Take what the configuration says.
+
+        Args:
+            models: `[models.*]`.
+            prices: `billing.prices`: `builtin`, `none`, or anything else with `tables` given.
+            unpriced: `billing.unpriced`: `reject` or `default`.
+            tables: The tables of the file that `billing.prices` names.
+        """
+        self._models = models
+        self._tables = tables or (builtin() if prices == "builtin" else Tables({}))
+        self._unpriced = unpriced
+        self._found: dict[str, Price | None] = {}
+
+    def find(self, model: str) -> Price | None:
+        """Return the price of `model`, None when it has none and such are rejected."""
+        if model not in self._found:
+            if len(self._found) > 20_000:
+                self._found.clear()
+            self._found[model] = self._find(model)
+        return self._found[model]
+
+    def has_price(self, model: str) -> bool:
+        """Return whether someone set a price for `model`."""
+        price = self._find(model)
+        return price is not None and price.source != "default"
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names that have a price of their own."""
+        tables = self._tables
+        return tuple({*self._models, *tables.model_ratio, *tables.model_price})
+
+    def _find(self, model: str) -> Price | None:
+        tables, name = self._tables, normalise(model)
+        wish = self._models.get(model) or self._models.get(name)
+        compact = model.endswith("-openai-compact")
+        per_call = tables.model_price.get(name)
+        if per_call is None and compact:
+            per_call = tables.model_price.get("*-openai-compact")
+        ratio = tables.model_ratio.get(name)
+        if ratio is None and compact:
+            ratio = tables.model_ratio.get("*-openai-compact")
+        if wish is not None and (
+            wish.price is not None or wish.ratio is not None or wish.input is not None or wish.tiers
+        ):
+            tiers = tuple(PriceTier(t.up_to, self._dollars(t, model, name)) for t in wish.tiers)
+            rates = tiers[-1].rates if tiers else self._rates(wish, wish.ratio or ZERO, model, name)
+            return self._price(model, wish.price, rates, "config", wish, tiers)
+        if per_call is not None:
+            return self._price(model, per_call, self._rates(wish, ZERO, model, name), "builtin", wish)
+        if ratio is not None:
+            return self._price(model, None, self._rates(wish, ratio, model, name), "builtin", wish)
+        if self._unpriced == "default":
+            return self._price(model, None, self._rates(wish, UNPRICED_RATIO, model, name), "default", wish)
+        return None
+
+    def _price(
+        self,
+        model: str,
+        per_call: Decimal | None,
+        rates: Rates,
+        source: Any,
+        wish: PriceWish | None,
+        tiers: tuple[PriceTier, ...] = (),
+    ) -> Price:
+        tables, name = self._tables, normalise(model)
+        audio = name in tables.audio_ratio or name in tables.audio_completion_ratio
+        audio = audio or (wish is not None and (wish.audio_ratio or wish.audio_completion_ratio) is not None)
+        return Price(model, per_call, rates, tiers, audio, tables.audio_input(model), source)
+
+    def _rates(self, wish: PriceWish | None, ratio: Decimal, model: str, name: str) -> Rates:
+        tables = self._tables
+
+        def factor(said: Decimal | None, default: Decimal) -> Decimal:
+            return default if said is None else said
+
+        if wish is not None and wish.input is not None:
+            ratio = wish.input / _TWO
+        completion = factor(wish.completion_ratio if wish else None, tables.completion(name))
+        output = ratio * completion
+        read = ratio * factor(wish.cache_ratio if wish else None, tables.cache_ratio.get(model, ONE))
+        write = ratio * factor(
+            wish.cache_write_ratio if wish else None, tables.create_cache_ratio.get(model, Decimal("1.25"))
+        )
+        if wish is not None:
+            output = output if wish.output is None else wish.output / _TWO
+            read = read if wish.cached_input is None else wish.cached_input / _TWO
+            write = write if wish.cache_write is None else wish.cache_write / _TWO
+        audio = ratio * factor(wish.audio_ratio if wish else None, tables.audio_ratio.get(name, ONE))
+        audio_completion = factor(
+            wish.audio_completion_ratio if wish else None, tables.audio_completion_ratio.get(name, ONE)
+        )
+        return Rates(
+            input=ratio,
+            output=output,
+            cache_read=read,
+            cache_write=write,
+            cache_write_1h=write * HOUR_OVER_5M,
+            image=ratio * factor(wish.image_ratio if wish else None, tables.image_ratio.get(model, ONE)),
+            audio=audio,
+            audio_output=audio * audio_completion,
+        )
+
+    def _dollars(self, tier: TierWish, model: str, name: str) -> Rates:
+        """Return a tier's rates; what it does not say is in proportion to its input price."""
+        base = self._rates(None, tier.input / _TWO, model, name)
+        return msgspec.structs.replace(
+            base,
+            output=tier.output / _TWO,
+            cache_read=base.cache_read if tier.cached_input is None else tier.cached_input / _TWO,
+            cache_write=base.cache_write if tier.cache_write is None else tier.cache_write / _TWO,
+            cache_write_1h=(base.cache_write if tier.cache_write is None else tier.cache_write / _TWO) * HOUR_OVER_5M,
+        )
