@@ -1,8 +1,8 @@
 """How long a recording is, told by its bytes. Nothing is decoded: headers say how many samples follow.
 
-Sources: http://www.mp3-tech.org/programmer/frame_header.html (MP3), https://datatracker.ietf.org/doc/html/rfc3533 (Ogg),
+Sources: http://www.mp3-tech.org/programmer/frame_header.html (MP3), https://wiki.multimedia.cx/index.php/ADTS (AAC),
 https://datatracker.ietf.org/doc/html/rfc9639 (FLAC), http://soundfile.sapp.org/doc/WaveFormat/ (WAV),
-https://wiki.multimedia.cx/index.php/ADTS (AAC)
+https://datatracker.ietf.org/doc/html/rfc3533 (Ogg)
 """
 
 from __future__ import annotations

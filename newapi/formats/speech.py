@@ -16,7 +16,7 @@ from newapi.formats._media_stream import MeterReader, error_frame
 from newapi.formats._openai_errors import error_in, read_error, write_error
 from newapi.formats._openai_usage import read
 from newapi.formats.contract import Format, Params, Peek, Route
-from newapi.ir.speech import SpeechRequest
+from newapi.ir.text import TextRequest
 from newapi.ir.usage import Usage
 
 
@@ -28,9 +28,9 @@ def _peek(body: bytes, params: Params) -> Peek:
     return Peek(model=model, stream=fields.text("stream_format") == "sse")
 
 
-def _read_request(body: bytes, params: Params) -> SpeechRequest:
+def _read_request(body: bytes, params: Params) -> TextRequest:
     fields = Fields(body, {})
-    return SpeechRequest(model=fields.text("model", params.get("model", "")), text=fields.text("input"))
+    return TextRequest(model=fields.text("model", params.get("model", "")), text=fields.text("input"))
 
 
 def _prompt_tokens(body: bytes, params: Params) -> int | None:
