@@ -2,16 +2,91 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from pathlib import Path
+
 from msgspec import Struct
 
+from newapi import secrets
+from newapi.base.secret import Secret
+from newapi.config.load import load
+from newapi.config.load import load as load_server
 from newapi.config.schema import Config
 from newapi.ops.vault import Vault
-from newapi.store.database import Database
+from newapi.store import sealed
+from newapi.store.database import Database, open_database
 
 
 class Local(Struct, frozen=True):
-    """What a command on this machine acts on."""
+    """What a command on this machine, and the server, act on.
+
+    Attributes:
+        db: The database.
+        config: What the file says; commands that need the database alone have only its `[server]`.
+        vault: Resolves references, seals the keys of tokens.
+        path: The configuration file.
+    """
 
     db: Database
     config: Config
     vault: Vault
+    path: Path = Path("config.toml")
+
+    def resolve(self, reference: str) -> Secret:
+        """Return the secret that `reference` names.
+
+        Raises:
+            NewapiError: It cannot be had.
+        """
+        return self.vault.resolve(reference)
+
+
+def open_local(path: Path | None = None, *, server_only: bool = False) -> Local:
+    """Return the gateway of the configuration file at `path`, or where commands look for it when None.
+
+    Args:
+        path: The file.
+        server_only: Read `[server]` alone: for what works while the rest of the file is being edited.
+
+    Raises:
+        ConfigError: There is no file, or it is not valid.
+        StoreError: The database cannot be opened.
+    """
+    loaded = load_server(path) if server_only else load(path)
+    server = loaded.config.server
+    directory = loaded.path.resolve().parent
+    opened: list[Database] = []
+
+    @cache
+    def master() -> bytes:
+        return _master_key(server.master_key, directory)
+
+    def stored(name: str) -> Secret | None:
+        cipher = sealed.find(opened[0], name) if opened else None
+        return Secret(secrets.unseal(master(), cipher).decode()) if cipher is not None else None
+
+    def resolve(reference: str) -> Secret:
+        return secrets.resolve(reference, base_dir=directory, allow_cmd=server.allow_cmd_secrets, database=stored)
+
+    url = server.database if "://" in server.database else resolve(server.database).reveal()
+    opened.append(open_database(url, relative_to=directory))
+    vault = Vault(
+        resolve,
+        (lambda plain: secrets.seal(master(), plain)) if server.keep_token_keys else None,
+        lambda cipher: secrets.unseal(master(), cipher),
+    )
+    return Local(db=opened[0], config=loaded.config, vault=vault, path=loaded.path)
+
+
+def state_directory(local: Local) -> Path:
+    """Return where this machine keeps what is not in the database: beside it, or the configuration."""
+    return (local.db.file or local.path.resolve()).parent
+
+
+def _master_key(reference: str, directory: Path) -> bytes:
+    """Return the master key: a file of 32 bytes, made when it is missing, or any other secret, hashed."""
+    scheme, _, name = reference.partition(":")
+    if scheme == "file":
+        return secrets.master_key(directory / Path(name).expanduser())
+    return hashlib.sha256(secrets.resolve(reference, base_dir=directory).reveal().encode()).digest()

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 from msgspec.structs import replace
 
+from newapi.base.units import QUOTA_PER_USD
 from newapi.store.database import Database
 from newapi.store.ledger import RecordFilter, StoredRecord, last_record_id, query_records
+
+
+def quota_of_usd(amount: Decimal) -> int:
+    """Return USD in quota, whole units."""
+    return int((amount * QUOTA_PER_USD).to_integral_value())
 
 
 def records(db: Database, wanted: RecordFilter) -> list[StoredRecord]:

@@ -24,6 +24,7 @@ _DURATIONS = frozenset(
         *("tasks.poll_every", "tasks.timeout", "tokens.expires"),
     }
 )
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -31,6 +32,30 @@ def plain(value: Decimal) -> str:
     """Return a number as one writes it: no exponent, no zeros at the end."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of `90s`, `5m`, `2h`, `30d`, `1.5h`.
+
+    Raises:
+        ValueError: It is no duration.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no duration: write 90s, 5m, 2h or 30d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def usd_of(text: str) -> Decimal:
+    """Return the USD of `$10`, `0.5`, `$1_000`.
+
+    Raises:
+        ValueError: It is no amount, or less than nothing.
+    """
+    match = re.fullmatch(r"\$?(\d[\d_]*(?:\.\d+)?|\.\d+)", text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no amount: write $10 or $0.50")
+    return Decimal(match[1])
 
 
 def is_money(path: str) -> bool:

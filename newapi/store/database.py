@@ -33,12 +33,14 @@ class Database:
     or `writing` gives (`Token.select().execute(c)`).
     """
 
-    def __init__(self, peewee_database: peewee.Database, dialect: str, shown: str) -> None:
+    def __init__(self, peewee_database: peewee.Database, dialect: str, shown: str, file: Path | None = None) -> None:
         self._database = peewee_database
         self.dialect = dialect
         """`sqlite`, `postgresql` or `mysql`."""
         self.shown = shown
         """The URL for people, without a password."""
+        self.file = file
+        """Of SQLite, where it lies."""
 
     def __repr__(self) -> str:
         return f"Database({self.shown!r})"
@@ -131,7 +133,7 @@ def _open_sqlite(url: str, relative_to: Path) -> Database:
         raise StoreError(f"The database {path} cannot be opened: {error.strerror}") from error
     pragmas = {"synchronous": "full", "foreign_keys": 1, "temp_store": "memory"}
     raw = peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=BUSY_SECONDS)
-    database = Database(raw, "sqlite", f"sqlite:///{path}")
+    database = Database(raw, "sqlite", f"sqlite:///{path}", path)
     deadline = time.monotonic() + BUSY_SECONDS
     while True:  # switching to WAL does not wait for another process that does the same
         try:

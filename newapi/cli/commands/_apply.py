@@ -1,0 +1,87 @@
+"""What `apply` and `rollback` do alike: show the plan, ask, apply, hand over the keys of new tokens."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from newapi.base.errors import NewapiError
+from newapi.cli.commands._options import account
+from newapi.cli.commands._plan import show_plan
+from newapi.cli.output import Output, confirm, note, show
+
+if TYPE_CHECKING:
+    from newapi.config.schema import Config
+    from newapi.ops.apply import NewToken
+    from newapi.ops.local import Local
+
+
+def apply_shown(
+    local: Local,
+    wanted: Config,
+    *,
+    yes: bool,
+    dry_run: bool,
+    no_input: bool,
+    prune: bool,
+    only: Sequence[str],
+    source: str,
+    write_tokens: Path | None,
+    output: Output,
+) -> None:
+    """Show what would change, ask, do it; new tokens' keys go to `write_tokens`, or to standard output."""
+    from newapi.ops.apply import apply, plan
+    from newapi.ops.plan_text import total
+
+    made = plan(local, wanted, prune=prune, only=only)
+    if not made.changes and (dry_run or not made.adopted):
+        note("Nothing to do: the database is what the file says.")
+        return
+    show_plan(made.changes, sys.stderr)
+    if made.changes:
+        note(f"Plan: {total(made)}.")
+    if dry_run:
+        note("Nothing was done: this was a dry run.")
+        return
+    if made.changes:
+        confirm("Apply this?", yes=yes, no_input=no_input)
+    with _keys_file(write_tokens) as file:
+        done = apply(local, wanted, who=account(), source=source, prune=prune, only=only, base=made.base)
+        _hand_over(done.new_tokens, file, output)
+    if done.adopted:
+        note(f"{len(done.adopted)} made by commands now belong to the file.")
+    if done.changes:
+        note(f"Applied: generation {done.generation}.")
+
+
+@contextmanager
+def _keys_file(path: Path | None) -> Iterator[TextIO | None]:
+    """Open the file for new keys before anything is applied: a key that cannot be written would be lost."""
+    if path is None:
+        yield None
+        return
+    try:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8")
+        path.chmod(0o600)
+    except OSError as error:
+        raise NewapiError(f"{path} cannot be written: {error.strerror}; nothing was applied") from error
+    with file:
+        yield file
+
+
+def _hand_over(tokens: Sequence[NewToken], file: TextIO | None, output: Output) -> None:
+    from newapi.ops.toml import key, value_of
+
+    if not tokens:
+        return
+    if file is None:
+        show([{"name": t.name, "key": t.key.reveal()} for t in tokens], output)
+        note("These keys are not shown again.")
+        return
+    for token in tokens:
+        file.write(f"{key(token.name)} = {value_of('', token.key.reveal())}\n")
+    note(f"The keys of {len(tokens)} new tokens are in {file.name}.")

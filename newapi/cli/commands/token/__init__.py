@@ -1,0 +1,1 @@
+"""Tokens: what callers show to be let in."""

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from newapi.cli.commands._options import ConfigFile, DryRun, Form, read, read_all, split
+from newapi.cli.output import Output
+
+_PERIODS = ("day", "week", "month")
+
+
+def create(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    group: Annotated[str, typer.Option("--group", help="Its group.")] = "default",
+    user: Annotated[str, typer.Option("--user", help="Its owner.")] = "root",
+    quota: Annotated[str | None, typer.Option("--quota", help="What it may spend: `$10`.")] = None,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="It may spend what its owner has.")] = False,
+    expires: Annotated[str | None, typer.Option("--expires", help="From now: `30d`; or a date.")] = None,
+    models: Annotated[list[str] | None, typer.Option("--models", help="Names and globs: `gpt-4o*,o3`.")] = None,
+    allow_ip: Annotated[list[str] | None, typer.Option("--allow-ip", help="Address or network; repeatable.")] = None,
+    budget: Annotated[list[str] | None, typer.Option("--budget", help="`day=$2`; repeatable.")] = None,
+    key: Annotated[str, typer.Option("--key", help="A reference to the key it is to have: `env:NAME`.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write the key and nothing else.")] = False,
+    dry_run: DryRun = False,
+    config: ConfigFile = None,
+    output: Form = Output.TABLE,
+) -> None:
+    """Make a token and show its key, once.
+
+    Examples:
+        newapi token create ci --quota '$10' --expires 30d
+        newapi token create ann --unlimited --models 'gpt-4o*' --allow-ip 10.0.0.0/8
+        KEY=$(newapi token create ci --unlimited -q)
+    """
+    import msgspec
+
+    from newapi.cli.commands._options import account
+    from newapi.cli.commands.token._view import row
+    from newapi.cli.output import note, say, show
+    from newapi.config.schema import TokenSpec
+    from newapi.ops.local import open_local
+    from newapi.ops.tokens import create as make
+    from newapi.ops.toml import usd_of
+
+    if unlimited == (quota is not None):
+        raise typer.BadParameter("say how much it may spend: --quota '$10', or --unlimited", param_hint="--quota")
+    spec = TokenSpec(
+        group=group,
+        user=user,
+        quota=read("--quota", quota, usd_of),
+        unlimited=unlimited,
+        expires=read("--expires", expires, _moment),
+        models=split(models),
+        allow_ips=tuple(read_all("--allow-ip", allow_ip, _network)),
+        budget=dict(read_all("--budget", budget, _budget)),
+        key=key,
+    )
+    local = open_local(config, server_only=True)
+    if dry_run:
+        note(f"Would make token {name} of {user} in group {group}.")
+        return
+    token, secret = make(local, name, spec, who=account())
+    if quiet:
+        say(secret.reveal())
+        return
+    full = {**(row(token) if output is Output.TABLE else msgspec.structs.asdict(token)), "key": secret.reveal()}
+    show(full, output)
+    note("The key is not shown again.")
+
+
+def _moment(text: str) -> float | datetime:
+    from datetime import UTC, datetime
+
+    from newapi.ops.toml import seconds_of
+
+    if text[:4].isdecimal() and "-" in text:
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no date: write 2030-12-31") from None
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return seconds_of(text)
+
+
+def _network(text: str) -> str:
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address or network: write 10.0.0.0/8") from None
+    return text
+
+
+def _budget(text: str) -> tuple[Period, Decimal]:
+    from newapi.ops.toml import usd_of
+
+    name, _, amount = text.partition("=")
+    for period in _PERIODS:
+        if period == name and amount:
+            return period, usd_of(amount)
+    raise ValueError(f"{text!r} is no budget: write day=$2, week=$10 or month=$40")

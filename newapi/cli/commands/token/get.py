@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.output import Output
+
+
+def get(
+    name: Annotated[str, typer.Argument(help="Its name, or its id.")],
+    config: ConfigFile = None,
+    output: Form = Output.TABLE,
+) -> None:
+    """Show one token: never its key.
+
+    Examples:
+        newapi token get ci
+        newapi token get ci -o json
+    """
+    from newapi.cli.commands.token._view import row
+    from newapi.cli.output import show
+    from newapi.ops.local import open_local
+    from newapi.ops.tokens import get as find
+
+    token = find(open_local(config, server_only=True).db, name)
+    show(row(token) if output is Output.TABLE else token, output)
