@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from pathlib import Path
 
 from newapi.base.errors import NewapiError
@@ -33,6 +34,7 @@ class Runtime:
         """Prepare to serve `local`; the journal lies in `state`."""
         self.local = local
         self._task: asyncio.Task[None] | None = None
+        self._refreshing = threading.Lock()
         self.ledger = Ledger(lambda batch: store_ledger.write_batch(local.db, batch), Journal(state))
         limits = local.config.limits
         self.ledger.start()
@@ -66,6 +68,19 @@ class Runtime:
         """Return lines of the log. Waits for the database: call it in a thread."""
         return store_ledger.query_records(self.local.db, wanted)
 
+    def refresh(self) -> None:
+        """Take over, whole, what the database holds, unless it is in force: what was applied or changed just now.
+
+        Requests under way keep what they began with. Waits for the database: call it in a thread.
+
+        Raises:
+            NewapiError: It cannot be read; what is in memory goes on serving.
+        """
+        with self._refreshing:  # an older picture never replaces a newer one
+            if store_snapshot.generation(self.local.db) != self.gateway.snapshot.epoch:
+                self.gateway.snapshot = self._load()
+                log.info("configuration %s is in force", self.gateway.snapshot.epoch)
+
     async def start(self) -> None:
         """Begin to follow the database. Called in the event loop that serves."""
         self._task = asyncio.get_running_loop().create_task(self._follow())
@@ -80,14 +95,11 @@ class Runtime:
         await asyncio.to_thread(self.ledger.stop)
 
     async def _follow(self) -> None:
-        """Take over what is applied, whole; requests under way keep what they began with."""
+        """Take over what others apply and change."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                epoch = await asyncio.to_thread(store_snapshot.generation, self.local.db)
-                if epoch != self.gateway.snapshot.epoch:
-                    self.gateway.snapshot = await asyncio.to_thread(self._load)
-                    log.info("configuration %s is in force", epoch)
+                await asyncio.to_thread(self.refresh)
             except NewapiError as error:
                 # The database is away for a moment: what is in memory goes on serving.
                 log.warning("cannot read the database: %s", error.message)
