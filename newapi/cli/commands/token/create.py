@@ -1,13 +1,18 @@
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, read, read_all, split
 from newapi.cli.output import Output
 
-_PERIODS = ("day", "week", "month")
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+Period = Literal["day", "week", "month"]
+_PERIODS: tuple[Period, ...] = ("day", "week", "month")
 
 
 def create(
