@@ -16,7 +16,7 @@ from peewee import (
 
 
 def _table(model: type[peewee.Model]) -> str:
-    return {"Clock": "clock", "Audit": "audit"}.get(model.__name__, f"{model.__name__.lower()}s")
+    return {"Clock": "clock", "Audit": "audit", "Catalog": "catalog"}.get(model.__name__, f"{model.__name__.lower()}s")
 
 
 class _Base(peewee.Model):
@@ -91,7 +91,11 @@ class Token(_Base):
 
 
 class Channel(_Base):
-    """One upstream account. `spec` is the JSON of a `ChannelSpec`; `state` enabled, disabled or tripped."""
+    """One upstream account. `spec` is the JSON of a `ChannelSpec`; `state` enabled, disabled or tripped.
+
+    `tested_at` and `balance_at` are unix seconds or 0, `balance` USD. `key_states` is JSON or NULL: the position of each
+    key that is not used, and why. `legacy` is JSON or NULL: fields of New API's that mean nothing here, given back.
+    """
 
     id = BigAutoField()
     name = CharField(191, unique=True)
@@ -102,6 +106,12 @@ class Channel(_Base):
     managed = CharField(16, default="")
     created_at = DoubleField()
     updated_at = DoubleField()
+    tested_at = DoubleField(default=0)
+    response_ms = BigIntegerField(default=0)
+    balance = DoubleField(default=0)
+    balance_at = DoubleField(default=0)
+    key_states = TextField(null=True)
+    legacy = TextField(null=True)
 
 
 class Group(_Base):
@@ -222,6 +232,17 @@ class Checkin(_Base):
     created_at = DoubleField()
 
 
+class Catalog(_Base):
+    """What describes models for people: `kind` is vendor, model or prefill; `value` JSON."""
+
+    id = BigAutoField()
+    kind = CharField(16)
+    name = CharField(191)
+    value = TextField()
+    created_at = DoubleField()
+    updated_at = DoubleField()
+
+
 class Option(_Base):
     """A setting by New API's name for it; the value is text, often JSON."""
 
@@ -229,5 +250,21 @@ class Option(_Base):
     value = TextField()
 
 
-TABLES = (Clock, User, Token, Channel, Group, Model, Setting, Secret, Generation, Record, Audit, Redemption, Checkin, Option)
+TABLES = (
+    Clock,
+    User,
+    Token,
+    Channel,
+    Group,
+    Model,
+    Setting,
+    Secret,
+    Generation,
+    Record,
+    Audit,
+    Redemption,
+    Checkin,
+    Option,
+    Catalog,
+)
 """Every table but the one that holds the number of the schema."""
