@@ -19,6 +19,7 @@ _SPEAKS: Speaks = {
         "openai_responses": "/api/v2/apps/protocols/compatible-mode/v1/responses",
     },
     "embeddings": {"embeddings": f"{_COMPATIBLE}/embeddings"},
+    "rerank": {"ali_rerank": "/api/v1/services/rerank/text-rerank/text-rerank"},
 }
 _WITH_CLAUDE: Speaks = {
     **_SPEAKS,
