@@ -24,7 +24,7 @@ from newapi.config.schema import (
     TasksSpec,
     TokenSpec,
 )
-from newapi.ops.toml import plain
+from newapi.config.values import plain
 from newapi.store import specs
 from newapi.store.declared import Declared, TokenRow
 

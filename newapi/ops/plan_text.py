@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from newapi.config.values import money_text
 from newapi.ops.plan import MASKED, Change, Field, Plan
-from newapi.ops.toml import is_money, key, plain, value_of
+from newapi.ops.toml import key, kind_of, value_of
 
 SIGNS = {"create": "+", "update": "~", "delete": "-"}
 
@@ -57,6 +58,6 @@ def _text(kind: str, path: str, value: Any) -> str:
     if isinstance(value, str) and (value == MASKED or value.startswith("(another ")):
         return value
     where = f"{kind}.{path}"
-    if isinstance(value, Decimal) and is_money(where):
-        return f"${plain(value)}"
+    if isinstance(value, Decimal) and kind_of(where) == "money":
+        return money_text(value)
     return value_of(where, value)

@@ -6,71 +6,27 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, inspect
+
+from newapi.config.values import duration_text, money_text, plain
+from newapi.ops.plan import KINDS, SECTIONS
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_MONEY = frozenset(
-    {
-        *("billing.new_user_quota", "billing.invite_quota", "tokens.quota", "tokens.budget"),
-        *(f"models.{name}" for name in ("input", "output", "cached_input", "cache_write", "price", "tiers")),
-    }
-)
-_DURATIONS = frozenset(
-    {
-        *("health.window", "health.cooldown", "health.probe_every", "health.balance_every"),
-        *("tasks.poll_every", "tasks.timeout", "tokens.expires"),
-    }
-)
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
-
-
-def plain(value: Decimal) -> str:
-    """Return a number as one writes it: no exponent, no zeros at the end."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def seconds_of(text: str) -> float:
-    """Return the seconds of `90s`, `5m`, `2h`, `30d`, `1.5h`.
-
-    Raises:
-        ValueError: It is no duration.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no duration: write 90s, 5m, 2h or 30d")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def usd_of(text: str) -> Decimal:
-    """Return the USD of `$10`, `0.5`, `$1_000`.
-
-    Raises:
-        ValueError: It is no amount, or less than nothing.
-    """
-    match = re.fullmatch(r"\$?(\d[\d_]*(?:\.\d+)?|\.\d+)", text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no amount: write $10 or $0.50")
-    return Decimal(match[1])
-
-
-def is_money(path: str) -> bool:
-    """Say whether the value at `path` (`tokens.quota`, `tokens.budget.day`) is in USD."""
-    return path in _MONEY or path.rpartition(".")[0] in _MONEY
-
-
-def is_duration(path: str) -> bool:
-    """Say whether the value at `path`, where it is a number, is in seconds."""
-    return path in _DURATIONS
 
 
 def value_of(path: str, value: Any) -> str:
-    """Return `value` as it is written at `path` (kind and key, without the object's name)."""
-    return _value(value, money=is_money(path), duration=is_duration(path))
+    """Return `value` as it is written at `path`: the kind of object and the key (`tokens.quota`, `health.window`)."""
+    return _value(value, kind_of(path))
+
+
+def kind_of(path: str) -> str:
+    """Return what a number at `path` means in the schema (`money`, `duration`, …), "" where it means itself."""
+    section, _, key_ = path.partition(".")
+    return _kinds(section).get(key_.partition(".")[0], "")
 
 
 def key(name: str) -> str:
@@ -78,38 +34,56 @@ def key(name: str) -> str:
     return name if _BARE.fullmatch(name) else _string(name)
 
 
+@cache
+def _kinds(section: str) -> dict[str, str]:
+    type_ = SECTIONS.get(section) or KINDS.get(section)
+    if type_ is None:
+        return {}
+    info = inspect.type_info(type_)
+    return {f.encode_name: _kind(f.type) for f in info.fields} if isinstance(info, inspect.StructType) else {}
+
+
+def _kind(type_: inspect.Type) -> str:
+    """Return the kind that the schema gives a type, or what is in it."""
+    match type_:
+        case inspect.Metadata(extra={"kind": str() as kind}):
+            return kind
+        case inspect.UnionType(types=types):
+            return next((kind for kind in map(_kind, types) if kind), "")
+        case inspect.DictType(value_type=inner) | inspect.VarTupleType(item_type=inner):
+            return _kind(inner)
+        case inspect.StructType(fields=fields):
+            return next((kind for kind in (_kind(f.type) for f in fields) if kind), "")
+        case _:
+            return ""
+
+
 def _string(text: str) -> str:
     return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
 
-def _value(value: Any, *, money: bool = False, duration: bool = False) -> str:
+def _value(value: Any, kind: str = "") -> str:
     match value:
         case str():
             return _string(value)
         case bool():
             return "true" if value else "false"
-        case Decimal() if money:
-            return _string(f"${plain(value)}")
-        case int() | float() if duration:
+        case Decimal() if kind == "money":
+            return _string(money_text(value))
+        case int() | float() if kind == "interval" and not value:
+            return '""'
+        case int() | float() if kind in ("duration", "interval", "expiry"):
             return _string(duration_text(value))
-        case Decimal() | int() | float():
-            return plain(value) if isinstance(value, Decimal) else repr(value)
+        case Decimal():
+            return plain(value)
+        case int() | float():
+            return repr(value)
         case datetime():
             return value.isoformat()
         case Struct():
-            return _value(msgspec.structs.asdict(value), money=money)
+            return _value(msgspec.structs.asdict(value), kind)
         case Mapping():
-            pairs = [f"{key(str(k))} = {_value(v, money=money)}" for k, v in value.items() if v is not None]
+            pairs = [f"{key(str(k))} = {_value(v, kind)}" for k, v in value.items() if v is not None]
             return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
         case _:
-            return "[" + ", ".join(_value(v, money=money) for v in value) + "]"
-
-
-def duration_text(seconds: float) -> str:
-    """Return seconds in the largest unit that they are whole numbers of; "" for none."""
-    if not seconds:
-        return ""
-    for unit, size in _UNITS:
-        if seconds % size == 0:
-            return f"{int(seconds // size)}{unit}"
-    return f"{plain(Decimal(str(seconds)))}s"
+            return "[" + ", ".join(_value(v, kind) for v in value) + "]"

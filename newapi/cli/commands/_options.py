@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -19,6 +19,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask: leave with 7 instead.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done; do nothing.")]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="KIND[/NAME]", help="Only this; may be repeated.")]
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 T = TypeVar("T")
 
@@ -39,6 +42,34 @@ def read_all(option: str, texts: list[str] | None, reader: Callable[[str], T]) -
         return [reader(text) for text in split(texts)]
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of `90s`, `5m`, `1h30m`, `30d`.
+
+    Raises:
+        ValueError: It is no duration.
+    """
+    from newapi.config.values import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no duration: write 90s, 5m, 2h or 30d") from None
+
+
+def dollars(text: str) -> Decimal:
+    """Return the USD of `$10`, or of `10`: a shell takes the sign for a variable where it is not quoted.
+
+    Raises:
+        ValueError: It is no amount.
+    """
+    from newapi.config.values import parse_money
+
+    try:
+        return parse_money(f"${text.removeprefix('$')}")
+    except ValueError:
+        raise ValueError(f"{text!r} is no amount: write '$10' or '$0.50'") from None
 
 
 def account() -> str:

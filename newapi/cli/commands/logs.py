@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile, Form, read, when
+from newapi.cli.commands._options import ConfigFile, Form, dollars, read, seconds, when
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -42,12 +42,11 @@ def logs(
     from newapi.ops.local import open_local
     from newapi.ops.logs import follow as followed
     from newapi.ops.logs import quota_of_usd, records
-    from newapi.ops.toml import seconds_of, usd_of
     from newapi.store.ledger import RecordFilter
 
-    age = read("--since", since, seconds_of)
-    cost = read("--min-cost", min_cost, usd_of)
-    slow = read("--min-latency", min_latency, seconds_of)
+    age = read("--since", since, seconds)
+    cost = read("--min-cost", min_cost, dollars)
+    slow = read("--min-latency", min_latency, seconds)
     wanted = RecordFilter(
         since=None if age is None else time.time() - age,
         model=model,

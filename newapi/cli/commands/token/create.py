@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, read, read_all, split
+from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read, read_all, seconds, split
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -46,14 +46,13 @@ def create(
     from newapi.config.schema import TokenSpec
     from newapi.ops.local import open_local
     from newapi.ops.tokens import create as make
-    from newapi.ops.toml import usd_of
 
     if unlimited == (quota is not None):
         raise typer.BadParameter("say how much it may spend: --quota '$10', or --unlimited", param_hint="--quota")
     spec = TokenSpec(
         group=group,
         user=user,
-        quota=read("--quota", quota, usd_of),
+        quota=read("--quota", quota, dollars),
         unlimited=unlimited,
         expires=read("--expires", expires, _moment),
         models=split(models),
@@ -77,15 +76,13 @@ def create(
 def _moment(text: str) -> float | datetime:
     from datetime import UTC, datetime
 
-    from newapi.ops.toml import seconds_of
-
     if text[:4].isdecimal() and "-" in text:
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(f"{text!r} is no date: write 2030-12-31") from None
         return at if at.tzinfo else at.replace(tzinfo=UTC)
-    return seconds_of(text)
+    return seconds(text)
 
 
 def _network(text: str) -> str:
@@ -99,10 +96,8 @@ def _network(text: str) -> str:
 
 
 def _budget(text: str) -> tuple[Period, Decimal]:
-    from newapi.ops.toml import usd_of
-
     name, _, amount = text.partition("=")
     for period in _PERIODS:
         if period == name and amount:
-            return period, usd_of(amount)
+            return period, dollars(amount)
     raise ValueError(f"{text!r} is no budget: write day=$2, week=$10 or month=$40")
