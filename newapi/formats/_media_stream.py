@@ -19,7 +19,7 @@ from newapi.frames.sse import Frame
 from newapi.ir.events import Event, Failed, Finished, Metered, Started
 from newapi.ir.usage import Usage
 
-_ENDS = (".done", ".completed")
+_ENDS = ("done", "completed")
 
 
 class MeterReader:
@@ -64,7 +64,7 @@ class MeterReader:
         if usage is not None:
             yield Metered(usage)
         # Several pictures are completed one after the other: the stream goes on.
-        if isinstance(kind, str) and kind.endswith(_ENDS) and not self._finished:
+        if isinstance(kind, str) and kind.rpartition(".")[2] in _ENDS and not self._finished:
             self._finished = True
             yield Finished("stop")
 

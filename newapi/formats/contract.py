@@ -202,8 +202,8 @@ class Format(Struct, frozen=True):
     frame_filter: Callable[[WriterOptions], Callable[[Frame], bytes] | None] | None = None
     """Makes a filter of the frames of a stream on the verbatim lane; None (or a None result): bytes go through."""
     prompt_tokens: Callable[[bytes, Params], int | None] | None = None
-    """(body, parameters) -> an estimate of the prompt where it is not text (a recording), or is counted otherwise than by
-    a tokenizer (characters to be spoken); None: count the text. Raises CallerError where the body makes no sense."""
+    """(body, parameters) -> an estimate of the prompt where it is not text (a recording), or is sold otherwise than by
+    tokens (characters to be spoken); None: count the text. Raises CallerError where the body makes no sense."""
 
 
 def estimate_due(usage: Usage | None) -> bool:

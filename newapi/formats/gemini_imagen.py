@@ -1,6 +1,7 @@
 """Google's Imagen, spoken upstream only.
 
-Source: https://ai.google.dev/gemini-api/docs/imagen
+Sources: https://ai.google.dev/gemini-api/docs/imagen and, for the ratios, `EditImageConfig.aspectRatio` of
+https://googleapis.github.io/java-genai/javadoc/
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -56,6 +56,5 @@ def document_text(document: Any) -> str:
     """Return a document's text: itself, its field `text`, or all of it as JSON."""
     if isinstance(document, str):
         return document
-    if isinstance(document, dict) and isinstance(text := document.get("text"), str):  # pyright: ignore
-        return text
-    return msgspec.json.encode(document).decode()
+    text = cast("dict[str, Any]", document).get("text") if isinstance(document, dict) else None
+    return text if isinstance(text, str) else msgspec.json.encode(document).decode()

@@ -135,6 +135,7 @@ PROVIDER = Provider(
     speaks={
         "chat": {"gemini": "/v1beta/models/{model}:{action}"},
         "embeddings": {"gemini_embeddings": "/v1beta/models/{model}:{action}"},
+        "images": {"gemini_imagen": "/v1beta/models/{model}:predict"},
         "count_tokens": {"gemini_count_tokens": "/v1beta/models/{model}:countTokens"},
     },
     call=_call,
