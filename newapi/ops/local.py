@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from newapi import secrets
 from newapi.base.secret import Secret
-from newapi.config.load import load
-from newapi.config.load import load as load_server
+from newapi.config.load import load, load_server
 from newapi.config.schema import Config
 from newapi.ops.vault import Vault
 from newapi.store import sealed
@@ -73,8 +72,9 @@ def open_local(path: Path | None = None, *, server_only: bool = False) -> Local:
     opened.append(open_database(url, relative_to=directory))
     vault = Vault(
         resolve,
-        (lambda plain: secrets.seal(master(), plain)) if server.keep_token_keys else None,
+        lambda plain: secrets.seal(master(), plain),
         lambda cipher: secrets.unseal(master(), cipher),
+        keep_keys=server.keep_token_keys,
     )
     return Local(db=opened[0], config=loaded.config, vault=vault, path=loaded.path)
 

@@ -22,11 +22,14 @@ class Vault:
         resolve: Callable[[str], Secret],
         seal: Callable[[bytes], bytes] | None = None,
         unseal: Callable[[bytes], bytes] | None = None,
+        *,
+        keep_keys: bool = True,
     ) -> None:
-        """Take what does it: `resolve` raises a NewapiError where it cannot; without `seal` no key is kept."""
+        """Take what does it: `resolve` raises a NewapiError where it cannot; `keep_keys` keeps the keys of tokens."""
         self.resolve = resolve
         self._seal = seal
         self._unseal = unseal
+        self._keep_keys = keep_keys
 
     def peek(self, reference: str) -> Secret | None:
         """Return what a reference names, None where it does not resolve here: a plan may be made on another machine.
@@ -51,8 +54,18 @@ class Vault:
     def columns(self, key: Secret) -> dict[str, Any]:
         """Return what a token's row holds of its key."""
         text = key.reveal()
-        cipher = self._seal(text.encode()) if self._seal else None
+        cipher = self._seal(text.encode()) if self._seal and self._keep_keys else None
         return {"key_hash": hash_key(text), "key_hint": hint(text), "key_cipher": cipher}
+
+    def seal(self, secret: Secret) -> bytes:
+        """Return a secret sealed with the master key: what `secret:NAME` refers to.
+
+        Raises:
+            NewapiError: There is no master key here, or it cannot be read.
+        """
+        if self._seal is None:
+            raise NewapiError("There is no master key here to seal a secret with")
+        return self._seal(secret.reveal().encode())
 
     def open(self, cipher: bytes | None) -> Secret | None:
         """Return the key that was sealed, None where none was kept."""
