@@ -70,12 +70,17 @@ class TextCounter:
 
 
 def count_request(request: Request, model: str) -> int:
-    """Return an estimate of a request's prompt tokens: its texts, a constant for each picture, message and tool."""
+    """Return an estimate of a request's prompt tokens: its texts, a constant for each picture.
+
+    OpenAI's chat format costs some more for each message and tool, which New API counts for callers of that format only.
+    """
     texts: list[str] = []
-    tokens = 3
+    chat = request.origin in ("openai_chat", "")
+    tokens = 3 if chat else 0
     for message in request.messages:
-        tokens += 3
-        texts.append(message.role)
+        if chat:
+            tokens += 3
+            texts.append(message.role)
         for part in message.parts:
             match part:
                 case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
@@ -89,7 +94,7 @@ def count_request(request: Request, model: str) -> int:
                 case _:
                     pass
     for tool in request.tools:
-        tokens += 8
+        tokens += 8 if chat else 0
         if isinstance(tool, Tool):
             texts += (tool.name, tool.description, bytes(tool.schema or b"").decode())
     return tokens + count_text("\n".join(texts), model)

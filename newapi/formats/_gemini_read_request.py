@@ -217,7 +217,9 @@ class _Conversation:
                     raise CallerError(f"contents[{i}].parts[{j}] is not an object", param=f"contents[{i}].parts[{j}]")
                 self._part(cast(Json, part), parts)
             if parts:
-                out.append(Message(role, tuple(parts)))
+                # One text is what other formats say as a bare string.
+                plain = len(parts) == 1 and isinstance(parts[0], Text)
+                out.append(Message(role, tuple(parts), plain=plain))
         return out
 
     def _part(self, node: Json, out: list[Part]) -> None:

@@ -71,6 +71,9 @@ class _Writer:
         if request.stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
+        elif request.origin == "gemini":
+            # Gemini says it in the path, always one way or the other: New API passes that on.
+            body["stream"] = False
         self._sampling()
         self._tools()
         self._reasoning()

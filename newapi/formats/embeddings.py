@@ -25,6 +25,7 @@ _KNOWN = frozenset(("model", "input", "dimensions", "encoding_format", "user"))
 
 class _PeekBody(Struct):
     model: str = ""
+    input: Raw = Raw()
 
 
 class _Item(Struct):
@@ -52,11 +53,14 @@ _PEEK = msgspec.json.Decoder(_PeekBody)
 
 def _peek(body: bytes, params: Params) -> Peek:
     try:
-        model = _PEEK.decode(body).model or params.get("model", "")
+        asked = _PEEK.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise CallerError(f"the body is not an embeddings request: {e}", code="invalid_json") from None
+    model = asked.model or params.get("model", "")
     if not model:
         raise CallerError("model is required", param="model")
+    if bytes(asked.input) in (b"", b"null", b"[]", b'""'):
+        raise CallerError("input is empty", param="input")
     return Peek(model=model, stream=False)
 
 

@@ -33,6 +33,11 @@ class EmbedRequest(Struct, frozen=True):
     origin: str = ""
     extra: dict[str, Raw] = {}
 
+    @property
+    def text(self) -> str:
+        """Every text of it, a line each: what an estimate counts."""
+        return "\n".join(i for i in self.inputs if isinstance(i, str))
+
 
 class EmbedResponse(Struct, frozen=True):
     """Vectors, in the order of the inputs; base64 (little-endian float32) where the upstream answered so."""

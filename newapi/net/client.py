@@ -26,6 +26,8 @@ HIGH_WATER = 256 * 1024
 """Bytes waiting for a slow caller before the upstream is no longer read."""
 IDLE_SECONDS = 55.0
 """A connection unused for so long is closed: before the 60 s after which many servers close it themselves."""
+STALE_SECONDS = 1.0
+"""An idle connection younger than this is not closed by servers for its age."""
 SWEEP_SECONDS = 0.5
 MAX_HEAD = 256 * 1024
 ERROR_LIMIT = 1024 * 1024
@@ -350,6 +352,7 @@ class Client:
         while True:
             connection = self._reuse(origin)
             reused = connection is not None
+            idle = 0.0 if connection is None else loop.time() - connection.last_used
             if connection is None:
                 connection = await self._connect(origin, timeouts.connect, loop)
             exchange = Exchange(loop, timeouts)
@@ -361,9 +364,9 @@ class Client:
                         await nudge()
             except UpstreamError as e:
                 self._active.discard(exchange)
-                # A kept connection that the server closed just as we wrote to it has not been answered by anyone:
-                # try once more on another one.
-                if reused and e.kind == "connect":
+                # A connection that was idle for a while and that the server closed just as we wrote to it has not been
+                # answered by anyone: try once more on another one. One that was just in use is a server that fails.
+                if reused and e.kind == "connect" and idle > STALE_SECONDS:
                     continue
                 raise
             except BaseException:

@@ -17,7 +17,7 @@ import contextlib
 
 from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
-from newapi.billing.estimate import TextCounter, count_body_fast, count_request, reserve_amount
+from newapi.billing.estimate import TextCounter, count_body_fast, count_request, count_text, reserve_amount
 from newapi.formats.contract import Peek, WriterOptions
 from newapi.ir.request import Request
 from newapi.ir.usage import Usage
@@ -326,13 +326,18 @@ class _Run:
     def _prompt_tokens(self) -> int:
         """An estimate of the prompt, for when the upstream did not count it."""
         assert self.attempts is not None  # noqa: S101
+        ingress = self.ingress
+        if (count := ingress.format.prompt_tokens) is not None:
+            counted = count(ingress.body, ingress.params)
+            if counted is not None:
+                return counted
         try:
             request = self.attempts.request()
         except NewapiError:
-            return count_body_fast(self.ingress.body)
-        if not isinstance(request, Request):
-            return count_body_fast(self.ingress.body)
-        return count_request(request, request.model)
+            return count_body_fast(ingress.body)
+        if isinstance(request, Request):
+            return count_request(request, request.model)
+        return count_text(request.text, request.model)
 
     def _estimate(self) -> Usage:
         assert self.meter is not None  # noqa: S101

@@ -64,7 +64,11 @@ async def test_keeps_the_connection(client: Client) -> None:
         assert up.connections == 1
 
 
-async def test_a_kept_connection_that_the_server_closed_is_tried_once_more(client: Client) -> None:
+async def test_an_idle_connection_that_the_server_closed_is_tried_once_more(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newapi.net.client.STALE_SECONDS", -1.0)
+
     async def handler(c: Conversation) -> None:
         await c.request()
         await c.answer(b"{}")
@@ -75,6 +79,19 @@ async def test_a_kept_connection_that_the_server_closed_is_tried_once_more(clien
             reply = await client.perform(post(up.url), Timeouts())
             assert await reply.read(10) == b"{}"
         assert up.connections == 3
+
+
+async def test_a_server_that_fails_is_not_asked_twice(client: Client) -> None:
+    async def handler(c: Conversation) -> None:
+        await c.request()
+        await c.answer(b"{}")
+        await c.request()  # it was just in use, so this is no connection closed for its age
+
+    async with serving(handler) as up:
+        await (await client.perform(post(up.url), Timeouts())).read(10)
+        with pytest.raises(UpstreamError):
+            await client.perform(post(up.url), Timeouts())
+        assert up.connections == 1
 
 
 async def test_a_stream_arrives_piece_by_piece(client: Client) -> None:
