@@ -9,7 +9,7 @@ import peewee
 from msgspec import Struct
 
 from newapi.store import clock
-from newapi.store.models import Checkin, Token, User
+from newapi.store.models import Checkin, Group, Token, User
 
 
 class UserRecord(Struct, frozen=True):
@@ -93,6 +93,11 @@ def search(
 def count(c: peewee.Database, wanted: UserFilter) -> int:
     """Return how many users `wanted` describes."""
     return int(_where(User.select(peewee.fn.COUNT(User.id)), wanted).scalar(c))
+
+
+def group_exists(c: peewee.Database, name: str) -> bool:
+    """Say whether a group of that name is declared."""
+    return Group.select(Group.name).where(Group.name == name).scalar(c) is not None
 
 
 def insert(c: peewee.Database, columns: Mapping[str, Any]) -> int:
