@@ -120,7 +120,7 @@ def test_generation_config_in_either_case(snake: bool) -> None:
     )
     assert request.sampling == Sampling(max_output=5, top_p=0.0, top_k=3, stop=("a",))
     assert request.modalities == ("image",)
-    assert request.messages == (Message("user", (Text("x"),)),)
+    assert request.messages == (Message("user", (Text("x"),), plain=True),)
 
 
 @pytest.mark.parametrize(
