@@ -51,7 +51,9 @@ def plan(local: Local, config: Config, *, prune: bool = True, only: Sequence[str
     """
     with local.db.reading() as c:
         there = declared.read(c)
-    return planning.compare(config, there, prune=prune, only=only, key_hashes=_hashes(_keys(config, local.vault)))
+    return planning.compare(
+        config, there, prune=prune, only=only, key_hashes=_hashes(_keys(config, local.vault)), places=local.places
+    )
 
 
 def apply(
@@ -90,8 +92,8 @@ def apply(
         if base is not None and there.generation != base:
             message = f"Generation {there.generation} was applied meanwhile; this plan was made on {base}"
             raise Conflict(message)
-        todo = planning.compare(config, there, prune=prune, only=only, key_hashes=_hashes(keys))
-        work = _Work(c, config, there, local.vault, keys, now)
+        todo = planning.compare(config, there, prune=prune, only=only, key_hashes=_hashes(keys), places=local.places)
+        work = _Work(c, config, there, local, keys, now)
         for change in sorted(
             todo.changes, key=lambda change: change.action != "delete"
         ):  # deletions free names and keys
@@ -129,11 +131,12 @@ class _Work:
         c: Connection,
         config: Config,
         there: Declared,
-        vault: Vault,
+        local: Local,
         keys: Mapping[str, Secret],
         now: float,
     ) -> None:
-        self._c, self._config, self._there, self._vault, self._keys, self._now = c, config, there, vault, keys, now
+        self._c, self._config, self._there, self._keys, self._now = c, config, there, keys, now
+        self._vault, self._places = local.vault, local.places
         self._owners = {row.key_hash: name for name, row in there.tokens.items()}
         self._new: dict[str, list[Mapping[str, Any]]] = {}
         self._gone: dict[str, list[int | str]] = {}
@@ -195,13 +198,14 @@ class _Work:
         try:
             key = self._keys.get(name) or self._vault.key_of(spec)
         except NewapiError as error:
-            self._problems.append(Problem(f"The key of token {name!r}: {error.message}", key=f"tokens.{name}.key"))
+            message = f"The key of token {name!r}: {error.message}"
+            self._problems.append(self._places.problem(("tokens", name, "key"), message, getattr(error, "hint", "")))
             return Secret("")
         owner = self._owners.setdefault(hash_key(key.reveal()), name)
         gone = self._there.tokens[owner].key in self._gone.get("tokens", ()) if owner in self._there.tokens else False
         if owner != name and not gone:
             message = f"Token {name!r} refers to the key that token {owner!r} has"
-            self._problems.append(Problem(message, key=f"tokens.{name}.key", hint="a key belongs to one token"))
+            self._problems.append(self._places.problem(("tokens", name, "key"), message, "a key belongs to one token"))
         return key
 
     def _token_changes(self, name: str, spec: TokenSpec, row: TokenRow, fields: set[str]) -> dict[str, Any]:

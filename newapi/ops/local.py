@@ -6,10 +6,12 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from newapi import secrets
 from newapi.base.secret import Secret
+from newapi.config.findings import Places
 from newapi.config.load import load, load_server
 from newapi.config.schema import Config
 from newapi.ops.vault import Vault
@@ -31,6 +33,8 @@ class Local(Struct, frozen=True):
     config: Config
     vault: Vault
     path: Path = Path("config.toml")
+    places: Places = msgspec.field(default_factory=Places)
+    """Where in the file its keys are, for what turns out to be wrong with them later."""
 
     def resolve(self, reference: str) -> Secret:
         """Return the secret that `reference` names.
@@ -76,7 +80,7 @@ def open_local(path: Path | None = None, *, server_only: bool = False) -> Local:
         lambda cipher: secrets.unseal(master(), cipher),
         keep_keys=server.keep_token_keys,
     )
-    return Local(db=opened[0], config=loaded.config, vault=vault, path=loaded.path)
+    return Local(db=opened[0], config=loaded.config, vault=vault, path=loaded.path, places=loaded.places)
 
 
 def state_directory(local: Local) -> Path:
@@ -90,3 +94,12 @@ def _master_key(reference: str, directory: Path) -> bytes:
     if scheme == "file":
         return secrets.master_key(directory / Path(name).expanduser())
     return hashlib.sha256(secrets.resolve(reference, base_dir=directory).reveal().encode()).digest()
+
+
+def master_key(local: Local) -> bytes:
+    """Return the master key of this machine's gateway; made when its file is missing.
+
+    Raises:
+        NoSecret: It cannot be had.
+    """
+    return _master_key(local.config.server.master_key, local.path.resolve().parent)

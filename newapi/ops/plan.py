@@ -13,6 +13,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from newapi.base.errors import ConfigError, Problem, StoreError
+from newapi.config.findings import Places
 from newapi.config.schema import (
     BillingSpec,
     ChannelSpec,
@@ -98,6 +99,7 @@ def compare(
     prune: bool = True,
     only: Sequence[str] = (),
     key_hashes: Mapping[str, str] | None = None,
+    places: Places | None = None,
 ) -> Plan:
     """Return the plan that makes `declared` what `config` says.
 
@@ -107,6 +109,7 @@ def compare(
         prune: Whether what an earlier apply made, and the file no longer has, is deleted.
         only: `KIND` or `KIND/NAME` (names may be globs); empty for everything.
         key_hashes: By token name, the hash of the key that its reference resolves to, where it does.
+        places: Where in the file its keys are.
 
     Raises:
         ConfigError: The file cannot be applied to this database.
@@ -136,7 +139,7 @@ def compare(
             kept = {*wanted, *used}
             gone = [n for n, row in there.items() if row.managed and n not in kept and chosen(kind, n)]
             changes += [Change(kind, name, "delete") for name in gone]
-    _check_users(config, declared, changes)
+    _check_users(config, declared, changes, places or Places())
     return Plan(declared.generation, tuple(changes), tuple(adopted))
 
 
@@ -228,7 +231,7 @@ def split_label(label: str) -> tuple[str, str]:
     return kind, name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'" else name
 
 
-def _check_users(config: Config, declared: Declared, changes: Iterable[Change]) -> None:
+def _check_users(config: Config, declared: Declared, changes: Iterable[Change], places: Places) -> None:
     problems: list[Problem] = []
     for change in changes:
         if change.kind == "tokens" and change.action != "delete":
@@ -236,7 +239,7 @@ def _check_users(config: Config, declared: Declared, changes: Iterable[Change]) 
             if user not in declared.users:
                 message = f"Token {change.name!r} is to be owned by {user!r}, and there is no such user"
                 hint = f"newapi user create {user}, or leave `user` out: then it is root's"
-                problems.append(Problem(message, key=f"tokens.{change.name}.user", hint=hint))
+                problems.append(places.problem(("tokens", change.name, "user"), message, hint))
     if problems:
         raise ConfigError(problems)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -24,18 +23,17 @@ def wanted(files: Sequence[str] | None, config: Path | None) -> tuple[Local, Con
     The file that is given says both; standard input says only what it is to have.
     """
     import typer
+    from msgspec.structs import replace
 
-    from newapi.config.load import load
+    from newapi.config.load import STDIN, load
     from newapi.ops.local import open_local
 
     if files and len(files) > 1:
         raise typer.BadParameter("one file is read, which may include others", param_hint="FILE")
     if files and files[0] == "-":
         local = open_local(config, server_only=True)
-        with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
-            file.write(sys.stdin.read())
-            file.flush()
-            return local, load(Path(file.name)).config
+        loaded = load(STDIN)
+        return replace(local, config=loaded.config, places=loaded.places), loaded.config
     local = open_local(Path(files[0]) if files else config)
     return local, local.config
 
