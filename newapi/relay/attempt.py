@@ -122,7 +122,7 @@ class Attempts:
                 return body, replace(target, content_type=written.content_type), losses
         edited = Body(body)
         # Gemini's model is in the path alone.
-        if "model" in edited and edited.get("model") != target.model:
+        if edited.get("model") != target.model and ("model" in edited or "{model}" not in target.path):
             edited.set("model", target.model)
         if provider.edit is not None:
             target = provider.edit(edited, target)

@@ -73,7 +73,7 @@ def final_usage(
         broken: What is billed of an answer that broke off (`billing.broken_stream`).
     """
     usage = meter.usage
-    if ended and meter.stated and usage.total:
+    if ended and meter.stated and usage.total and (usage.prompt or usage.source == "upstream"):
         return usage
     if not ended and broken == "nothing":
         return Usage(source="none")

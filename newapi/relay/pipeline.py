@@ -92,7 +92,7 @@ class _Run:
             return await self._count(peek)
         amount = reserve_amount(
             price,
-            count_body_fast(ingress.body),
+            self._rough_prompt(),
             peek.max_output,
             group_ratio=caller.group_ratio,
             call=call_of(ingress, peek, None),
@@ -186,7 +186,7 @@ class _Run:
                 body = await answer.whole(reply, self._estimate)
                 self._charged(200)
                 self.ended = True
-                await self.sink.whole(200, self._headers(reply, "application/json"), body)
+                await self.sink.whole(200, self._headers(reply, _content_type(reply, body)), body)
         finally:
             reply.close()
 
@@ -318,10 +318,17 @@ class _Run:
             request_id=self.ingress.request_id,
             created=int(self.ingress.received),
             include_usage=peek.include_usage,
-            prompt_tokens=count_body_fast(self.ingress.body),
+            prompt_tokens=self._rough_prompt(),
         )
 
     # -- what it costs -----------------------------------------------------------------
+
+    def _rough_prompt(self) -> int:
+        """An estimate of the prompt that costs nothing, for what is set aside and for what must be said beforehand."""
+        ingress = self.ingress
+        count = ingress.format.prompt_tokens
+        counted = count(ingress.body, ingress.params) if count is not None else None
+        return count_body_fast(ingress.body) if counted is None else counted
 
     def _prompt_tokens(self) -> int:
         """An estimate of the prompt, for when the upstream did not count it."""
@@ -372,6 +379,11 @@ _STREAM_HEADERS: tuple[tuple[str, str], ...] = (("cache-control", "no-cache"), (
 
 def _passed_on(name: str) -> bool:
     return name in PASSED_ON or name.startswith(_LIMIT_HEADERS)
+
+
+def _content_type(reply: Reply, body: bytes) -> str:
+    """JSON, whatever the upstream calls it; a transcript may be plain text or subtitles."""
+    return "application/json" if body[:1] in (b"{", b"[") else reply.headers.get("content-type", "application/json")
 
 
 def _is_json(reply: Reply) -> bool:
