@@ -89,7 +89,8 @@ class _Run:
                 type="new_api_error",
             )
         if entry.write_count is not None and not self._asked_upstream(caller, peek):
-            return await self._count(peek)
+            await self._count(peek)
+            return
         amount = reserve_amount(
             price,
             self._rough_prompt(),
