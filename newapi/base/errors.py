@@ -149,15 +149,24 @@ class Problem(NewapiError):
         file, line, column: The place, 1-based; line 0 when the whole file is meant.
         key: Dotted path of the value (`channels.main.weight`), or "".
         hint: What to do, or "".
+        source: The text of that line, secrets hidden, or "".
     """
 
     code = "invalid_config"
 
     def __init__(
-        self, message: str, *, file: str = "", line: int = 0, column: int = 0, key: str = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        key: str = "",
+        hint: str = "",
+        source: str = "",
     ) -> None:
         super().__init__(message)
-        self.file, self.line, self.column, self.key, self.hint = file, line, column, key, hint
+        self.file, self.line, self.column, self.key, self.hint, self.source = file, line, column, key, hint, source
 
 
 class ConfigError(NewapiError):

@@ -1,18 +1,35 @@
 """The configuration file as structs: what each section may say, in the file's own words.
 
 Values here are read already: durations are seconds, sizes bytes, money `Decimal` USD, secrets references (never the
-secret itself). The docstrings are the manual.
+secret itself). The docstrings are the manual. What a number means in the file is said by its type's `kind`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 ONE = Decimal(1)
+
+Duration = Annotated[float, Meta(extra={"kind": "duration"})]
+"""Seconds; `"30s"`, `"5m"`, `"2h"`, `"30d"` in the file."""
+Interval = Annotated[float, Meta(extra={"kind": "interval"})]
+"""Seconds, 0 for never; a duration or `""` in the file."""
+Size = Annotated[int, Meta(extra={"kind": "size"})]
+"""Bytes; `"128MiB"` in the file."""
+Usd = Annotated[Decimal, Meta(extra={"kind": "money"})]
+"""US dollars; `"$10"` in the file."""
+Ratio = Annotated[Decimal, Meta(extra={"kind": "ratio"})]
+"""A factor, exact; a number in the file."""
+Count = Annotated[int, Meta(extra={"kind": "count"})]
+"""0 or more."""
+Reference = Annotated[str, Meta(extra={"kind": "reference"})]
+"""Where a secret is, never the secret."""
+Expiry = Annotated[datetime | float | None, Meta(extra={"kind": "expiry"})]
+"""A moment, or seconds from the moment it is first applied; a TOML date, or a duration, in the file."""
 
 
 class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +49,7 @@ class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Networks whose `X-Forwarded-For` is believed."""
     admin_socket: str = "newapi.sock"
     """Local administration without a token, mode 0600."""
-    master_key: str = "file:newapi.key"
+    master_key: Reference = "file:newapi.key"
     """Encrypts what the database must be able to give back; made at the first start, mode 0600."""
     keep_token_keys: bool = True
     """Whether a token's key is kept, encrypted; false keeps its hash alone."""
@@ -45,11 +62,11 @@ class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class LimitsSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[limits]`: bytes and seconds."""
 
-    request_body: int = 128 * 1024 * 1024
-    connect_timeout: float = 10.0
-    first_byte_timeout: float = 300.0
-    stream_idle_timeout: float = 300.0
-    keepalive: float = 15.0
+    request_body: Size = 128 * 1024 * 1024
+    connect_timeout: Duration = 10.0
+    first_byte_timeout: Duration = 300.0
+    stream_idle_timeout: Duration = 300.0
+    keepalive: Interval = 15.0
     """A comment or ping to the client while the upstream is silent; 0 sends none."""
 
 
@@ -60,14 +77,14 @@ class LogSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Literal["console", "json"] = "console"
     directory: str = ""
     """Also to files there, rotated."""
-    keep_days: int = 30
+    keep_days: Count = 30
     """Of request logs in the database; 0 keeps all."""
 
 
 class RoutingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[routing]`: which channel, and what after a failure."""
 
-    retries: int = 3
+    retries: Count = 3
     """Tries after the first, each on a channel (or key) not tried yet."""
     retry_on: tuple[str, ...] = ("401", "403", "408", "429", "5xx")
     strategy: Literal["weighted", "least-busy", "lowest-latency", "lowest-cost"] = "weighted"
@@ -76,14 +93,14 @@ class RoutingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class HealthSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[health]`: when a channel rests, and when it is asked again. Durations in seconds."""
 
-    failures: int = 3
-    window: float = 60.0
-    cooldown: float = 300.0
+    failures: Count = 3
+    window: Duration = 60.0
+    cooldown: Duration = 300.0
     disable_on: tuple[str, ...] = ("401",)
     disable_keywords: tuple[str, ...] = ("insufficient_quota", "billing", "organization has been disabled")
-    probe_every: float = 600.0
+    probe_every: Interval = 600.0
     """0 is never."""
-    balance_every: float = 0.0
+    balance_every: Interval = 0.0
 
 
 class BillingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,29 +112,29 @@ class BillingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """`default`: a model with no price is billed at New API's default ratio, 37.5."""
     broken_stream: Literal["received", "prompt", "nothing"] = "received"
     """What is billed of an answer that broke off."""
-    new_user_quota: Decimal = Decimal(0)
-    invite_quota: Decimal = Decimal(0)
+    new_user_quota: Usd = Decimal(0)
+    invite_quota: Usd = Decimal(0)
 
 
 class TasksSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[tasks]`: Midjourney, Suno, video. Durations in seconds."""
 
-    poll_every: float = 15.0
-    timeout: float = 86_400.0
+    poll_every: Duration = 15.0
+    timeout: Duration = 86_400.0
     """Then failed, and refunded once."""
 
 
 class GroupSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[groups.NAME]`: a price multiplier, which channels, and limits."""
 
-    ratio: Decimal = ONE
-    ratio_for: dict[str, Decimal] = {}
+    ratio: Ratio = ONE
+    ratio_for: dict[str, Ratio] = {}
     """What a user of this group pays on a token of another group, in place of that group's ratio."""
     selectable: bool = False
     """Whether users may choose it for their tokens."""
-    requests_per_minute: int = 0
-    tokens_per_minute: int = 0
-    concurrency: int = 0
+    requests_per_minute: Count = 0
+    tokens_per_minute: Count = 0
+    concurrency: Count = 0
     remark: str = ""
 
 
@@ -126,29 +143,29 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     up_to: int | None = None
     """Prompt tokens; none for the last tier."""
-    input: Decimal
-    output: Decimal
-    cached_input: Decimal | None = None
-    cache_write: Decimal | None = None
+    input: Usd
+    output: Usd
+    cached_input: Usd | None = None
+    cache_write: Usd | None = None
 
 
 class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[models."NAME"]`: the price, in one of three ways. What is not said comes from the built-in prices."""
 
-    input: Decimal | None = None
+    input: Usd | None = None
     """USD a million tokens."""
-    output: Decimal | None = None
-    cached_input: Decimal | None = None
-    cache_write: Decimal | None = None
-    ratio: Decimal | None = None
+    output: Usd | None = None
+    cached_input: Usd | None = None
+    cache_write: Usd | None = None
+    ratio: Ratio | None = None
     """New API's own units: 1 is $2 a million prompt tokens."""
-    completion_ratio: Decimal | None = None
-    cache_ratio: Decimal | None = None
-    cache_write_ratio: Decimal | None = None
-    image_ratio: Decimal | None = None
-    audio_ratio: Decimal | None = None
-    audio_completion_ratio: Decimal | None = None
-    price: Decimal | None = None
+    completion_ratio: Ratio | None = None
+    cache_ratio: Ratio | None = None
+    cache_write_ratio: Ratio | None = None
+    image_ratio: Ratio | None = None
+    audio_ratio: Ratio | None = None
+    audio_completion_ratio: Ratio | None = None
+    price: Usd | None = None
     """USD a call."""
     tiers: tuple[Tier, ...] = ()
     fallback: tuple[str, ...] = ()
@@ -161,16 +178,16 @@ class ChannelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     type: str
     base_url: str = ""
     """The type's own when it is not said."""
-    key: str = ""
+    key: Reference = ""
     """A reference: `env:NAME`, `file:/path`, `keyring:NAME`, `secret:NAME`, `cred:NAME`, `cmd:…`."""
-    keys: tuple[str, ...] = ()
+    keys: tuple[Reference, ...] = ()
     """Several, used in turn."""
     key_choice: Literal["round-robin", "random"] = "round-robin"
     models: tuple[str, ...] = ()
     groups: tuple[str, ...] = ("default",)
     priority: int = 0
     """Higher first; ties by weight."""
-    weight: int = 100
+    weight: Count = 100
     formats: tuple[str, ...] = ()
     """What this upstream speaks, where it is not the type's own."""
     model_mapping: dict[str, str] = {}
@@ -202,19 +219,19 @@ class TokenSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     group: str = "default"
     user: str = "root"
-    quota: Decimal | None = None
+    quota: Usd | None = None
     """USD."""
     unlimited: bool = False
-    expires: datetime | float | None = None
+    expires: Expiry = None
     """A moment (a bare date is its midnight, UTC), or seconds from the moment it is first applied."""
     models: tuple[str, ...] = ()
     """Default: all of the group's."""
     allow_ips: tuple[str, ...] = ()
-    budget: dict[Literal["day", "week", "month"], Decimal] = {}
-    requests_per_minute: int = 0
-    tokens_per_minute: int = 0
-    concurrency: int = 0
-    key: str = ""
+    budget: dict[Literal["day", "week", "month"], Usd] = {}
+    requests_per_minute: Count = 0
+    tokens_per_minute: Count = 0
+    concurrency: Count = 0
+    key: Reference = ""
     """A reference; made at the first apply and shown once when it is not said."""
     enabled: bool = True
 

@@ -1,0 +1,136 @@
+"""What is wrong with a configuration, gathered: every problem with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from msgspec import Struct
+
+from newapi.base.errors import ConfigError, Problem
+from newapi.config.positions import Mark, Path
+from newapi.config.values import is_bare
+
+
+class Source(Struct, frozen=True):
+    """One file of a configuration: what it is called, and its text."""
+
+    name: str
+    text: str
+
+    def line(self, number: int) -> str:
+        """Return a line without its end, "" when there is none of that number."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+class Places:
+    """Where every key of a configuration is, whichever of its files holds it."""
+
+    def __init__(self) -> None:
+        self._marks: dict[Path, tuple[Source, Mark]] = {}
+
+    def add(self, source: Source, marks: Mapping[Path, Mark]) -> None:
+        """Take the places of one file; of a table in several files the first one's."""
+        for path, mark in marks.items():
+            self._marks.setdefault(path, (source, mark))
+
+    def find(self, path: Path) -> tuple[Source, Mark] | None:
+        """Return where `path` is, or the nearest table around it; None when nothing of it is written."""
+        while path:
+            if path in self._marks:
+                return self._marks[path]
+            path = path[:-1]
+        return None
+
+    def has(self, path: Path) -> bool:
+        """Say whether `path` itself is written."""
+        return path in self._marks
+
+    def problem(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> Problem:
+        """Return a problem with the value at `path` (or with its key)."""
+        found = self.find(path)
+        if found is None:
+            return Problem(message, key=dotted(path), hint=hint)
+        source, mark = found
+        line, column = (mark.line, mark.column) if at_key else (mark.value_line, mark.value_column)
+        return Problem(
+            message,
+            file=source.name,
+            line=line,
+            column=column,
+            key=dotted(path),
+            hint=hint,
+            source=source.line(line),
+        )
+
+
+class Findings:
+    """The problems found so far."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.problems: list[Problem] = []
+        self._paths: list[Path] = []
+        self._literals: list[str] = []
+
+    def add(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Take note of a problem, unless one is known of that value, a part of it or what it is a part of."""
+        if not any(path[: len(p)] == p[: len(path)] for p in self._paths):
+            self.problems.append(self.places.problem(path, message, hint, at_key=at_key))
+        self._paths.append(path)
+
+    def spoiled(self, path: Path) -> bool:
+        """Say whether a problem is known of what is at `path`, or of a part of it."""
+        return any(p[: len(path)] == path for p in self._paths)
+
+    def add_known(self, problem: Problem) -> None:
+        """Take note of a problem that has its place."""
+        self.problems.append(problem)
+
+    def hide(self, literal: str) -> None:
+        """Never show `literal`, a secret that stands where a reference belongs."""
+        if literal:
+            self._literals.append(literal)
+
+    def stop(self, order: Iterable[str]) -> None:
+        """Raise what was found, in the order of the files and of what is in them.
+
+        Raises:
+            ConfigError: Something was.
+        """
+        if not self.problems:
+            return
+        rank = {name: i for i, name in enumerate(order)}
+        for problem in self.problems:
+            for literal in self._literals:
+                problem.source = problem.source.replace(literal, "*" * len(literal))
+        raise ConfigError(sorted(self.problems, key=lambda p: (rank.get(p.file, -1), p.line, p.column)))
+
+
+_ASSIGNED_KEY = re.compile(r"(\b(?:keys?|master_key)[\"']?\s*=\s*)(?!\[?\s*[\"'](?:env|file|keyring|secret|cred):)(.*)")
+
+
+def mask(line: str) -> str:
+    """Return a line of TOML that could not be read with what may be a secret in it hidden."""
+    return _ASSIGNED_KEY.sub(lambda m: m[1] + re.sub(r"[^\s\"']", "*", m[2]), line)
+
+
+def dotted(path: Path) -> str:
+    """Return a path as TOML writes it: `channels.main.models[0]`, `models."gpt-4.1"`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if is_bare(part) else f'"{part}"')
+    return text
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names what `name` was probably meant to be, or what there is; "" when that is too much."""
+    names = sorted(known)
+    if near := get_close_matches(name, names, 1):
+        return f"did you mean `{near[0]}`?"
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(f'`{n}`' for n in names)}" if names else ""
