@@ -112,14 +112,17 @@ class Changes(Struct, frozen=True, kw_only=True):
 # -- finding -----------------------------------------------------------------------------------
 
 
-def find(db: Database, id: int) -> UserView:
-    """Return the user with that id.
+def find(db: Database, id: int, *, deleted: bool = False) -> UserView:
+    """Return the user with that id; with `deleted` one who is marked as deleted, too.
 
     Raises:
-        NotFound: There is none, or it is deleted.
+        NotFound: There is none.
     """
     with db.reading() as c:
-        return _view(_by_id(c, id))
+        record = store.find(c, id=id)
+        if record is None or (record.deleted_at and not deleted):
+            raise _nobody(id)
+        return _view(record)
 
 
 def get(db: Database, name: str) -> UserView:
@@ -322,6 +325,21 @@ def top_up(db: Database, id: int, quota: int, *, mode: Mode = "add", who: str, n
         audit.note(c, audit.Entry(now, who, "user.topup", record.name, detail={"mode": mode, "quota": quota}))
         log_line(db, record.id, record.name, "manage", text, now)
         return _view(_by_id(c, id))
+
+
+def aff_code(db: Database, id: int) -> str:
+    """Return the code by which a user invites others; made when there is none.
+
+    Raises:
+        NotFound: There is no such user.
+    """
+    with db.writing() as c:
+        record = _by_id(c, id)
+        if record.aff_code:
+            return record.aff_code
+        code = _new_aff_code(c)
+        store.update(c, id, {"aff_code": code}, seen=False)
+        return code
 
 
 def transfer_reward(db: Database, id: int, quota: int, *, now: float | None = None) -> UserView:

@@ -10,6 +10,8 @@ from litestar import Litestar, asgi
 from litestar.types import Receive, Scope, Send
 
 from newapi.server.routes.account import account_routes
+from newapi.server.routes.admin import admin_routes
+from newapi.server.routes.admin.auth import unknown_path
 from newapi.server.routes.health import live, ready
 from newapi.server.routes.relay import RelayApp
 from newapi.server.runtime import Runtime
@@ -36,8 +38,9 @@ def create_app(runtime: Runtime) -> Litestar:
             await runtime.stop()
 
     return Litestar(
-        [relay_mount, live, ready, *account_routes(runtime.gateway, runtime.query)],
+        [relay_mount, live, ready, *account_routes(runtime.gateway, runtime.query), *admin_routes(runtime)],
         lifespan=[lifespan],
+        exception_handlers={404: unknown_path, 405: unknown_path},
         logging_config=None,
         openapi_config=None,
     )
