@@ -64,7 +64,10 @@ def build(stored: Stored, resolve: Resolve, warn: Warn) -> Snapshot:
 def _channel(row: StoredChannel, resolve: Resolve) -> Channel:
     spec = row.spec
     references = spec.keys or ((spec.key,) if spec.key else ())
-    keys = tuple(resolve(r) for r in references) or (Secret(""),)
+    used = [r for position, r in enumerate(references) if position not in row.resting]
+    if references and not used:
+        raise LookupError("all its keys are disabled")
+    keys = tuple(resolve(r) for r in used) or (Secret(""),)
     operations = compile_operations(spec.param_operations) if spec.param_operations else None
     return Channel(row.id, row.name, spec, providers.get(spec.type), keys, operations)
 

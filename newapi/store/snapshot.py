@@ -29,7 +29,10 @@ T = TypeVar("T")
 
 
 class StoredChannel(Struct, frozen=True):
-    """A channel: what was declared, and the state it is in (enabled, disabled, tripped)."""
+    """A channel: what was declared, and the state it is in (enabled, disabled, tripped).
+
+    `resting` are the positions of keys that are not used.
+    """
 
     id: int
     name: str
@@ -37,6 +40,7 @@ class StoredChannel(Struct, frozen=True):
     state: str
     state_reason: str
     used: int = 0
+    resting: frozenset[int] = frozenset()
 
 
 class StoredToken(Struct, frozen=True):
@@ -127,9 +131,15 @@ def _load(c: peewee.Database) -> Stored:
         groups=_named(c, Group, GroupSpec, "group"),
         models=_named(c, Model, ModelSpec, "model"),
         channels=tuple(
-            StoredChannel(row[0], row[1], specs.decode(row[2], ChannelSpec, f"channel {row[1]!r}"), *row[3:])
+            _channel(*row)
             for row in Channel.select(
-                Channel.id, Channel.name, Channel.spec, Channel.state, Channel.state_reason, Channel.used_quota
+                Channel.id,
+                Channel.name,
+                Channel.spec,
+                Channel.key_states,
+                Channel.state,
+                Channel.state_reason,
+                Channel.used_quota,
             )
             .order_by(Channel.id)
             .tuples()
@@ -143,6 +153,12 @@ def _load(c: peewee.Database) -> Stored:
 def _named(c: peewee.Database, table: Any, type_: type[T], what: str) -> dict[str, T]:
     rows = table.select(table.name, table.spec).order_by(table.name).tuples().execute(c)
     return {name: specs.decode(spec, type_, f"{what} {name!r}") for name, spec in rows}
+
+
+def _channel(id: int, name: str, spec: str, key_states: str | None, *rest: Any) -> StoredChannel:
+    what = f"channel {name!r}"
+    resting = frozenset(specs.decode(key_states, dict[int, Any], what)) if key_states else frozenset[int]()
+    return StoredChannel(id, name, specs.decode(spec, ChannelSpec, what), *rest, resting=resting)
 
 
 def _token(row: dict[str, Any]) -> StoredToken:
