@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -75,8 +77,7 @@ def migrate(database: Database) -> int:
     latest = known[-1][0]
     if version(database) == latest:
         return 0
-    with database.writing() as c:
-        _lock(c, database.dialect)
+    with database.writing() as c, _alone(c, database.dialect):
         seen = version(database)  # again: another process may have been faster
         if seen > latest:
             raise StoreError(
@@ -118,9 +119,15 @@ def _first_rows(c: peewee.Database) -> None:
     )
 
 
-def _lock(c: peewee.Database, dialect: str) -> None:
+@contextmanager
+def _alone(c: peewee.Database, dialect: str) -> Iterator[None]:
     """Keep other processes from migrating at the same time; a SQLite transaction that writes does so by itself."""
     if dialect == "postgresql":
         c.execute_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     elif dialect == "mysql":
         c.execute_sql(f"SELECT GET_LOCK('newapi-{_LOCK}', 30)")
+    try:
+        yield
+    finally:
+        if dialect == "mysql":  # there, the lock is the connection's, not the transaction's
+            c.execute_sql(f"SELECT RELEASE_LOCK('newapi-{_LOCK}')")
