@@ -94,7 +94,7 @@ class Channel(_Base):
     """One upstream account. `spec` is the JSON of a `ChannelSpec`; `state` enabled, disabled or tripped.
 
     `tested_at` and `balance_at` are unix seconds or 0, `balance` USD. `key_states` is JSON or NULL: the position of
-    each key that is not used, and why. `legacy` is JSON or NULL: fields of New API's that mean nothing here, given back.
+    each key that is not used, and why. `legacy` is JSON or NULL: fields of New API that mean nothing here, given back.
     """
 
     id = BigAutoField()
