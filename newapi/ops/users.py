@@ -6,6 +6,7 @@ import secrets
 import string
 import time
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from newapi.base.errors import CallerError, Conflict, NewapiError, NotFound
 from newapi.base.secret import Secret
-from newapi.base.units import usd
+from newapi.base.units import QUOTA_PER_USD, usd
 from newapi.ops import sessions
 from newapi.store import audit, clock
 from newapi.store import ledger as store_ledger
@@ -473,6 +474,11 @@ def check_may_manage(role: str, target: UserView) -> None:
     """
     if role != "root" and RANK[role] <= RANK[target.role]:
         raise CallerError("No permission: this user has the same role, or a higher one", status=403)
+
+
+def quota_of(amount: Decimal) -> int:
+    """Return US dollars as quota, rounded half up."""
+    return int((amount * QUOTA_PER_USD).to_integral_value(ROUND_HALF_UP))
 
 
 def log_line(db: Database, user_id: int, name: str, kind: str, text: str, now: float) -> None:

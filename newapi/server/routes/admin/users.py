@@ -11,7 +11,6 @@ from msgspec import UNSET, Struct, UnsetType
 
 from newapi.base.errors import CallerError
 from newapi.base.secret import Secret
-from newapi.base.units import QUOTA_PER_USD
 from newapi.ops import users
 from newapi.ops.users import RANK, Changes, NewUser, UserView, WrongPassword
 from newapi.server.routes.admin import groups
@@ -108,7 +107,7 @@ def register(call: Call) -> None:
         password=Secret(body.password),
         quota=_starting_quota(call),
         inviter_code=body.aff_code,
-        invite_quota=round(invite * QUOTA_PER_USD),
+        invite_quota=users.quota_of(invite),
     )
     users.create(call.db, new, who=new.name, now=call.now)
 
@@ -383,7 +382,7 @@ def _starting_quota(call: Call) -> int:
     option = call.door.option("QuotaForNewUser")
     if option.isdecimal():
         return int(option)
-    return round(call.runtime.gateway.snapshot.billing.new_user_quota * QUOTA_PER_USD)
+    return users.quota_of(call.runtime.gateway.snapshot.billing.new_user_quota)
 
 
 def _brief(user: UserView) -> dict[str, Any]:

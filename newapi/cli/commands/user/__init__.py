@@ -1,0 +1,1 @@
+"""Users: who owns tokens, and who may sign in."""
