@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-from litestar import Litestar, asgi
-from litestar.types import Receive, Scope, Send
+from litestar import Litestar
 
 from newapi.server.routes.account import account_routes
 from newapi.server.routes.admin import admin_routes
@@ -17,17 +17,17 @@ from newapi.server.routes.relay import RelayApp
 from newapi.server.runtime import Runtime
 
 
-def create_app(runtime: Runtime) -> Litestar:
-    """Return the application that serves `runtime`.
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+RELAY_PREFIXES = ("/v1/", "/v1beta/", "/dashboard/")
 
-    The relay's paths are one mounted ASGI application: a raw handler costs a third less than a routed one.
+
+def create_app(runtime: Runtime) -> AsgiApp:
+    """Return the application that serves `runtime`: Litestar for everything but the relay's paths.
+
+    The relay stands before Litestar rather than in it: measured, a mount inside costs a fifth more CPU a request.
     """
     trusted = tuple(ipaddress.ip_network(n) for n in runtime.local.config.server.trusted_proxies)
     relay = RelayApp(runtime.gateway, trusted)
-
-    @asgi(["/v1", "/v1beta", "/dashboard"], is_mount=True, copy_scope=False)
-    async def relay_mount(scope: Scope, receive: Receive, send: Send) -> None:
-        await relay(scope, receive, send)  # type: ignore[arg-type]  # Litestar narrows ASGI's types
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -37,10 +37,18 @@ def create_app(runtime: Runtime) -> Litestar:
         finally:
             await runtime.stop()
 
-    return Litestar(
-        [relay_mount, live, ready, *account_routes(runtime.gateway, runtime.query), *admin_routes(runtime)],
+    litestar = Litestar(
+        [live, ready, *account_routes(runtime.gateway, runtime.query), *admin_routes(runtime)],
         lifespan=[lifespan],
         exception_handlers={404: unknown_path, 405: unknown_path},
         logging_config=None,
         openapi_config=None,
     )
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(RELAY_PREFIXES):
+            await relay(scope, receive, send)
+        else:
+            await litestar(scope, receive, send)
+
+    return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
+from enum import Enum, auto
 from typing import Any
 
 from newapi.base.errors import CallerError
@@ -92,25 +93,39 @@ async def read_body(receive: Receive, limit: int, encoding: str) -> bytes:
 
 
 async def run_until_gone(work: Awaitable[None], receive: Receive) -> None:
-    """Await `work`, and cancel it when the caller hangs up."""
-    task = asyncio.ensure_future(work)
-    watcher = asyncio.ensure_future(_gone(receive))
+    """Await `work`, and cancel it when the caller hangs up.
+
+    The work runs in this task, and one more task waits for the hang-up: half the cost of waiting for two.
+    """
+    me = asyncio.current_task()
+    assert me is not None  # noqa: S101  (a coroutine runs in a task)
+    state = _State.RUNNING
+
+    async def watch() -> None:
+        nonlocal state
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if state is _State.RUNNING:
+            state = _State.GONE
+            me.cancel()
+
+    watcher = asyncio.create_task(watch())
     try:
-        await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,))
-        if not task.cancelled():
-            task.result()
+        await work
+    except asyncio.CancelledError:
+        if state is not _State.GONE:
+            raise  # someone else's: the server is stopping
+        me.uncancel()
     finally:
+        if state is _State.RUNNING:
+            state = _State.DONE
         watcher.cancel()
-        if not task.done():  # we are being cancelled ourselves: the server is stopping
-            task.cancel()
 
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class _State(Enum):
+    RUNNING = auto()
+    GONE = auto()
+    DONE = auto()
 
 
 def _too_large(limit: int) -> CallerError:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import count
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -19,7 +20,12 @@ def new_request_id() -> str:
 
     New API's ids begin with the time too, so that they sort and people can read when it was.
     """
-    return f"{time.strftime('%Y%m%d%H%M%S', time.gmtime())}{_PREFIX}{next(_COUNT) & 0xFFFFFFFF:08x}"
+    return f"{_second(int(time.time()))}{_PREFIX}{next(_COUNT) & 0xFFFFFFFF:08x}"
+
+
+@lru_cache(2)
+def _second(now: int) -> str:
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
 
 
 def caller_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
@@ -28,13 +34,14 @@ def caller_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Netw
     `X-Forwarded-For` is read from its end, past every address that is trusted itself, since a caller can put anything
     at its beginning.
     """
-    if not peer or not _trusted(peer, trusted):
+    forwarded, real = headers.get("x-forwarded-for", ""), headers.get("x-real-ip", "")
+    if not peer or not (forwarded or real) or not _trusted(peer, trusted):
         return peer
-    chain = [part.strip() for part in headers.get("x-forwarded-for", "").split(",") if part.strip()]
+    chain = [part.strip() for part in forwarded.split(",") if part.strip()]
     for address in reversed(chain):
         if not _trusted(address, trusted):
             return address
-    return chain[0] if chain else headers.get("x-real-ip", peer)
+    return chain[0] if chain else real
 
 
 def _trusted(address: str, networks: Sequence[Network]) -> bool:

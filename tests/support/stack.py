@@ -12,7 +12,6 @@ from typing import Any
 
 import uvicorn
 
-from newapi.config.load import load
 from newapi.mock.app import Behaviour, MockApp
 from newapi.ops.apply import apply
 from newapi.ops.local import open_local
@@ -74,10 +73,10 @@ class Stack:
 
     def rows(self) -> list[Any]:
         """Return the log rows so far, oldest first, once everything settled has been written."""
-        from newapi.store.ledger import Filters, query_records
+        from newapi.store.ledger import RecordFilter, query_records
 
         self.runtime.ledger.flush()
-        return list(reversed(query_records(self.runtime.local.db, Filters(limit=10_000))))
+        return list(reversed(query_records(self.runtime.local.db, RecordFilter(limit=10_000))))
 
 
 @contextmanager
@@ -89,7 +88,7 @@ def stack(directory: Path, text: str, behaviour: Behaviour | None = None) -> Ite
         config = directory / "config.toml"
         config.write_text(text.replace("MOCK", mock_url))
         local = open_local(config)
-        apply(local, load(config), who="test", source="test")
+        apply(local, local.config, who="test", source="test")
         runtime = Runtime(local, directory / "journal")
         url = exits.enter_context(on_a_port(create_app(runtime), lifespan="on"))
         yield Stack(url, mock, mock_url, runtime, config)
