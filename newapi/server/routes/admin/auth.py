@@ -249,7 +249,7 @@ class Door:
             return await asyncio.to_thread(self._answer, request, body, function, role)
 
         handle.__doc__ = function.__doc__
-        return route(path, http_method=[method], request_max_body_size=MAX_BODY)(handle)
+        return route(path, http_method=[method], status_code=200, request_max_body_size=MAX_BODY)(handle)
 
     def _answer(
         self, request: Request[Any, Any, Any], body: bytes, function: Handler, role: Role | None
