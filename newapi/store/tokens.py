@@ -74,6 +74,30 @@ def select(
     return [_record(*row) for row in query.tuples().execute(c)]
 
 
+def owned(
+    c: peewee.Database, user_id: int, *, keyword: str = "", key_hash: str | None = None, limit: int, offset: int = 0
+) -> tuple[list[TokenRecord], int]:
+    """Return a user's tokens, the latest first, and how many there are without `limit`.
+
+    Args:
+        c: The connection.
+        user_id: The owner.
+        keyword: A part of the name; "" for all.
+        key_hash: The one that is found by it.
+        limit: How many at most.
+        offset: How many to leave out before.
+    """
+    found = Token.user_id == user_id
+    if keyword:
+        found &= Token.name.contains(keyword)
+    if key_hash is not None:
+        found &= Token.key_hash == key_hash
+    joined = Token.select(*_COLUMNS).join(User, peewee.JOIN.LEFT_OUTER, on=(Token.user_id == User.id))
+    rows = joined.where(found).order_by(Token.id.desc()).limit(limit).offset(offset).tuples().execute(c)
+    total = Token.select(peewee.fn.COUNT(Token.id)).where(found).scalar(c)
+    return [_record(*row) for row in rows], int(total)
+
+
 def find_user(c: peewee.Database, name: str) -> int | None:
     """Return the id of a user, None when there is none of that name."""
     return User.select(User.id).where(User.name == name).scalar(c)
