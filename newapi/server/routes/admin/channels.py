@@ -1,4 +1,4 @@
-"""Channels in New API's rows: `/api/channel/*`. Reading and switching is for administrators, keys and addresses for root."""
+"""Channels in New API's rows: `/api/channel/*`. Administrators read and switch; keys and addresses are root's."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def row(channel: ChannelView) -> dict[str, Any]:
         "channel_info": {
             "is_multi_key": several,
             "multi_key_size": len(spec.keys),
-            "multi_key_status_list": {str(k): NUMBER_OF_STATUS[v.status] for k, v in channel.key_states.items()},
+            "multi_key_status_list": {str(k): NUMBER_OF_STATUS[v.state] for k, v in channel.key_states.items()},
             "multi_key_polling_index": 0,
             "multi_key_mode": mode if several else "",
         },
@@ -438,7 +438,7 @@ def _key_status(call: Call, channel: ChannelView, body: Mapping[str, Any]) -> di
         told: dict[str, Any] = {"index": position, "status": 1, "key_preview": f"{shown}..."}
         if state is not None:
             told |= {
-                "status": NUMBER_OF_STATUS[state.status],
+                "status": NUMBER_OF_STATUS[state.state],
                 "reason": state.reason,
                 "disabled_time": int(state.at),
             }
