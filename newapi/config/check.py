@@ -57,7 +57,6 @@ class _Check:
     ) -> None:
         self._config = config
         self._add = findings.add
-        self._hide = findings.hide
         self._spoiled = findings.spoiled
         self._has_price = has_price
         self._groups = {"default", *_names(data, "groups")}
@@ -110,8 +109,7 @@ class _Check:
         if not separator or scheme not in _DATABASES or not rest.startswith("//"):
             hint = 'as in "sqlite:///newapi.db", "postgresql://…", "mysql://…" or "env:SQL_DSN"'
             self._add(path, "`database` must be the URL of a database, or a reference to one", hint)
-        elif password := _password(text):
-            self._hide(password)
+        elif _has_password(text):
             self._add(path, "`database` holds a password", 'refer to the whole URL, as in "env:SQL_DSN"')
 
     def _cmd(self, path: Path, reference: str) -> None:
@@ -129,8 +127,6 @@ class _Check:
             good = False
         if not good or any(c.isspace() for c in text):
             told = ", ".join(f"{s}://" for s in schemes)
-            if "@" in text:  # there may be a password before it
-                self._hide(text)
             self._add(path, f"`{path[-1]}` must be the URL of a host", f"it begins with one of {told}")
 
     def _networks(self, path: Path, texts: Iterable[str]) -> None:
@@ -204,7 +200,7 @@ class _Check:
     def _channel(self, path: Path, name: str, channel: ChannelSpec) -> None:
         if channel.type not in providers.names():
             hint = nearest(channel.type, providers.names())
-            hint = hint if hint.startswith("did") else "`newapi channel types` lists them"
+            hint = hint if hint.startswith("did") else "`newapi schema` lists them"
             self._add((*path, "type"), f"there is no channel type `{channel.type}`", hint)
         if channel.base_url:
             self._url((*path, "base_url"), channel.base_url, ("http", "https"))
@@ -314,11 +310,11 @@ def _said(model: ModelSpec, *names: str) -> list[str]:
     return [name for name in names if getattr(model, name) is not None]
 
 
-def _password(url: str) -> str:
+def _has_password(url: str) -> bool:
     try:
-        return urlsplit(url).password or ""
+        return bool(urlsplit(url).password)
     except ValueError:
-        return ""
+        return False
 
 
 def _cycles(mapping: Mapping[str, str]) -> Iterator[list[str]]:

@@ -21,8 +21,8 @@ class Source(Struct, frozen=True):
 
     def line(self, number: int) -> str:
         """Return a line without its end, "" when there is none of that number."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        lines = self.text.split("\n")
+        return lines[number - 1].removesuffix("\r") if 0 < number <= len(lines) else ""
 
 
 class Places:
@@ -56,13 +56,13 @@ class Places:
         source, mark = found
         line, column = (mark.line, mark.column) if at_key else (mark.value_line, mark.value_column)
         return Problem(
-            message,
+            mask(message),
             file=source.name,
             line=line,
             column=column,
             key=dotted(path),
             hint=hint,
-            source=source.line(line),
+            source=mask(source.line(line)),
         )
 
 
@@ -109,12 +109,23 @@ class Findings:
         raise ConfigError(sorted(self.problems, key=lambda p: (rank.get(p.file, -1), p.line, p.column)))
 
 
-_ASSIGNED_KEY = re.compile(r"(\b(?:keys?|master_key)[\"']?\s*=\s*)(?!\[?\s*[\"'](?:env|file|keyring|secret|cred):)(.*)")
+_KNOWN_SECRETS = re.compile(r"\b(?:sk-|sk_|gsk_|xai-|AIza|AKIA)[\w-]{8,}|(?<=:)[^\s:/@]+(?=@)")
+_AFTER_A_KEY = re.compile(r"(\b(?:keys?|master_key)[\"']?\s*=)(.*)")
+_WORDS = re.compile(r"(?:env|file|keyring|secret|cred):[^\s\"']*|([^\s\"'\[\]{},]+)")
 
 
-def mask(line: str) -> str:
-    """Return a line of TOML that could not be read with what may be a secret in it hidden."""
-    return _ASSIGNED_KEY.sub(lambda m: m[1] + re.sub(r"[^\s\"']", "*", m[2]), line)
+def mask(text: str) -> str:
+    """Return a line or a message with what looks like an upstream's key, or a URL's password, hidden."""
+    return _KNOWN_SECRETS.sub(lambda m: "*" * len(m[0]), text)
+
+
+def mask_unread(line: str) -> str:
+    """Return a line of what is not TOML; all that may be a secret, because a key for one is there, is hidden."""
+    return mask(_AFTER_A_KEY.sub(lambda m: m[1] + _WORDS.sub(_stars, m[2]), line))
+
+
+def _stars(word: re.Match[str]) -> str:
+    return "*" * len(word[1]) if word[1] else word[0]
 
 
 def dotted(path: Path) -> str:

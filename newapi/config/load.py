@@ -18,7 +18,7 @@ from newapi.base.errors import ConfigError, Problem
 from newapi.billing.book import PriceBook, Tables
 from newapi.config import positions
 from newapi.config.check import check
-from newapi.config.findings import Findings, Places, Source, dotted, mask
+from newapi.config.findings import Findings, Places, Source, dotted, mask, mask_unread
 from newapi.config.read import read
 from newapi.config.schema import Config
 
@@ -168,7 +168,7 @@ class _Files:
             if kind == "include":
                 mark = marks[kind,]
                 problem = Problem("an included file includes others", file=source.name, key="include")
-                problem.line, problem.column, problem.source = mark.line, mark.column, source.line(mark.line)
+                problem.line, problem.column, problem.source = mark.line, mark.column, mask(source.line(mark.line))
                 problem.hint = "let the first file include them all"
                 self.findings.add_known(problem)
             for name in cast(dict[str, Any], table) if isinstance(table, dict) else ():
@@ -185,7 +185,7 @@ class _Files:
                         column=mark.column,
                         key=dotted((kind, name)),
                         hint=f"first at {there.name}:{first.line}:{first.column}",
-                        source=source.line(mark.line),
+                        source=mask(source.line(mark.line)),
                     )
                 )
 
@@ -220,7 +220,7 @@ def _read(path: Path, name: str) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
-        hint = "`newapi init` makes one" if isinstance(error, FileNotFoundError) else ""
+        hint = "config.example.toml shows one that works" if isinstance(error, FileNotFoundError) else ""
         raise ConfigError([Problem(f"{name}: {reason}", file=name, hint=hint)]) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
@@ -234,11 +234,11 @@ def _syntax(source: Source, message: str) -> Problem:
     if found and found[1]:
         line, column = int(found[1]), int(found[2])
     else:
-        line = max(1, len(source.text.splitlines()))
+        line = source.text.rstrip("\n").count("\n") + 1
         column = len(source.line(line)) + 1
     hint = _SYNTAX_HINTS.get(said, "")
     text = f"this is not TOML: {said[:1].lower()}{said[1:]}"
-    return Problem(text, file=source.name, line=line, column=column, hint=hint, source=mask(source.line(line)))
+    return Problem(text, file=source.name, line=line, column=column, hint=hint, source=mask_unread(source.line(line)))
 
 
 _QUOTE_TEXT = 'text stands between quotes, as in name = "text"'

@@ -285,7 +285,7 @@ _KINDS: Mapping[str, Callable[[_Reader, Any, Path], Any]] = {
 }
 
 _MISSING = {
-    "type": 'the provider, as in `type = "openai"`; `newapi channel types` lists them',
+    "type": 'the provider, as in `type = "openai"`; `newapi schema` lists them',
     "input": 'the price of a million tokens, as in `input = "$2.50"`',
     "output": 'the price of a million tokens, as in `output = "$10"`',
 }

@@ -63,9 +63,13 @@ class LimitsSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[limits]`: bytes and seconds."""
 
     request_body: Size = 128 * 1024 * 1024
+    """The largest body of a request."""
     connect_timeout: Duration = 10.0
+    """For connecting to an upstream."""
     first_byte_timeout: Duration = 300.0
+    """For the first byte of an upstream's answer."""
     stream_idle_timeout: Duration = 300.0
+    """For silence in an upstream's stream."""
     keepalive: Interval = 15.0
     """A comment or ping to the client while the upstream is silent; 0 sends none."""
 
@@ -74,7 +78,9 @@ class LogSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[log]`: what the operator reads."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is told: this and what is worse."""
     format: Literal["console", "json"] = "console"
+    """For people, or a JSON object a line."""
     directory: str = ""
     """Also to files there, rotated."""
     keep_days: Count = 30
@@ -87,20 +93,28 @@ class RoutingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     retries: Count = 3
     """Tries after the first, each on a channel (or key) not tried yet."""
     retry_on: tuple[str, ...] = ("401", "403", "408", "429", "5xx")
+    """Statuses of an upstream after which another channel is tried; `5xx` is a hundred of them."""
     strategy: Literal["weighted", "least-busy", "lowest-latency", "lowest-cost"] = "weighted"
+    """How one of several channels of the same priority is chosen; `weighted` is smooth: equal weights alternate."""
 
 
 class HealthSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[health]`: when a channel rests, and when it is asked again. Durations in seconds."""
 
     failures: Count = 3
+    """So many within `window`, and the channel (or that key) rests."""
     window: Duration = 60.0
+    """See `failures`."""
     cooldown: Duration = 300.0
+    """How long it rests; then one request tries it."""
     disable_on: tuple[str, ...] = ("401",)
+    """Statuses that disable a channel until someone enables it, or a probe succeeds."""
     disable_keywords: tuple[str, ...] = ("insufficient_quota", "billing", "organization has been disabled")
+    """Words in an upstream's error that disable a channel likewise."""
     probe_every: Interval = 600.0
-    """0 is never."""
+    """How often rested and disabled channels are tried; 0 is never."""
     balance_every: Interval = 0.0
+    """How often providers are asked for the balance; 0 is never."""
 
 
 class BillingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,13 +127,16 @@ class BillingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     broken_stream: Literal["received", "prompt", "nothing"] = "received"
     """What is billed of an answer that broke off."""
     new_user_quota: Usd = Decimal(0)
+    """USD a new user begins with."""
     invite_quota: Usd = Decimal(0)
+    """USD for inviting a user."""
 
 
 class TasksSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[tasks]`: Midjourney, Suno, video. Durations in seconds."""
 
     poll_every: Duration = 15.0
+    """How often upstreams are asked how tasks are doing."""
     timeout: Duration = 86_400.0
     """Then failed, and refunded once."""
 
@@ -128,14 +145,19 @@ class GroupSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[groups.NAME]`: a price multiplier, which channels, and limits."""
 
     ratio: Ratio = ONE
+    """What its users pay of the price: 0.8 is 80 %."""
     ratio_for: dict[str, Ratio] = {}
     """What a user of this group pays on a token of another group, in place of that group's ratio."""
     selectable: bool = False
     """Whether users may choose it for their tokens."""
     requests_per_minute: Count = 0
+    """0 is no limit; so it is of the two below."""
     tokens_per_minute: Count = 0
+    """Of prompts and answers together."""
     concurrency: Count = 0
+    """Requests at the same time."""
     remark: str = ""
+    """For whoever reads the file."""
 
 
 class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,30 +166,44 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     up_to: int | None = None
     """Prompt tokens; none for the last tier."""
     input: Usd
+    """USD a million tokens of the prompt."""
     output: Usd
+    """USD a million tokens of the answer."""
     cached_input: Usd | None = None
+    """USD a million tokens read from a cache."""
     cache_write: Usd | None = None
+    """USD a million tokens written to a cache."""
 
 
 class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[models."NAME"]`: the price, in one of three ways. What is not said comes from the built-in prices."""
 
     input: Usd | None = None
-    """USD a million tokens."""
+    """USD a million tokens of the prompt."""
     output: Usd | None = None
+    """USD a million tokens of the answer."""
     cached_input: Usd | None = None
+    """USD a million tokens read from a cache."""
     cache_write: Usd | None = None
+    """USD a million tokens written to a cache."""
     ratio: Ratio | None = None
     """New API's own units: 1 is $2 a million prompt tokens."""
     completion_ratio: Ratio | None = None
+    """Price of the answer over the price of the prompt."""
     cache_ratio: Ratio | None = None
+    """Price of what is read from a cache over the price of the prompt."""
     cache_write_ratio: Ratio | None = None
+    """Price of what is written to a cache over the price of the prompt."""
     image_ratio: Ratio | None = None
+    """Price of pictures over the price of text."""
     audio_ratio: Ratio | None = None
+    """Price of sound over the price of text."""
     audio_completion_ratio: Ratio | None = None
+    """Price of sound in the answer over sound in the prompt."""
     price: Usd | None = None
     """USD a call."""
     tiers: tuple[Tier, ...] = ()
+    """Prices by the size of the prompt."""
     fallback: tuple[str, ...] = ()
     """Models to try when no channel of this one answers."""
 
@@ -176,6 +212,7 @@ class ChannelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """`[channels.NAME]`: one upstream account."""
 
     type: str
+    """Who is asked, and how: the provider."""
     base_url: str = ""
     """The type's own when it is not said."""
     key: Reference = ""
@@ -183,33 +220,57 @@ class ChannelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     keys: tuple[Reference, ...] = ()
     """Several, used in turn."""
     key_choice: Literal["round-robin", "random"] = "round-robin"
+    """How one of several keys is chosen."""
     models: tuple[str, ...] = ()
+    """Exact names and globs: `"gpt-4o*"`, `"*"`."""
     groups: tuple[str, ...] = ("default",)
+    """Whose requests it serves."""
     priority: int = 0
     """Higher first; ties by weight."""
     weight: Count = 100
+    """Share of the requests among channels of the same priority."""
     formats: tuple[str, ...] = ()
     """What this upstream speaks, where it is not the type's own."""
     model_mapping: dict[str, str] = {}
+    """Name that callers use -> name the upstream knows."""
     status_mapping: dict[str, int] = {}
+    """Status of the upstream -> status the caller gets."""
     proxy: str = ""
+    """`http://…`, `https://…`, `socks5://…` or `socks5h://…`."""
     params: dict[str, Any] = {}
     """Merged into every upstream body."""
     param_operations: tuple[dict[str, Any], ...] = ()
+    """Edits of the upstream body, New API's: each has a `mode`, a `path`, and `conditions`."""
     headers: dict[str, str] = {}
+    """Sent to the upstream; `{api_key}` and `{client_header:NAME}` are filled in."""
     system_prompt: str = ""
+    """Put before the conversation."""
     system_prompt_mode: Literal["default", "prepend"] = "default"
+    """`default`: only where the request has none; `prepend`: before the request's own."""
     thinking_to_content: bool = False
+    """Whether reasoning is told as text between `<think>` tags."""
     force_format: bool = False
+    """Whether answers are rewritten into the plain form of OpenAI's."""
     pass_through_body: bool = False
+    """Whether the caller's body is sent as it is."""
     allow_fields: tuple[str, ...] = ()
+    """Fields that are sent upstream only where they are allowed: `service_tier`, `safety_identifier`, `inference_geo`,
+    `speed`, `include_obfuscation`.
+    """
     drop_fields: tuple[str, ...] = ()
+    """Fields that are never sent upstream."""
     organization: str = ""
+    """OpenAI's organization."""
     auto_disable: bool = True
+    """Whether health may rest or disable it."""
     enabled: bool = True
+    """Whether it is used."""
     test_model: str = ""
+    """The model that a test asks for."""
     tag: str = ""
+    """For finding channels that belong together."""
     remark: str = ""
+    """For whoever reads the file."""
     options: dict[str, Any] = {}
     """What the type needs more: `api_version`, `region`, `account_id`, …; written beside the others in the file."""
 
@@ -218,37 +279,51 @@ class TokenSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[tokens.NAME]`: the credential a caller shows."""
 
     group: str = "default"
+    """Which channels it reaches, and the price."""
     user: str = "root"
+    """Who owns it."""
     quota: Usd | None = None
-    """USD."""
+    """USD it may spend."""
     unlimited: bool = False
+    """Whether it may spend without end."""
     expires: Expiry = None
     """A moment (a bare date is its midnight, UTC), or seconds from the moment it is first applied."""
     models: tuple[str, ...] = ()
     """Default: all of the group's."""
     allow_ips: tuple[str, ...] = ()
+    """Addresses and networks it may be used from; none is any."""
     budget: dict[Literal["day", "week", "month"], Usd] = {}
+    """USD it may spend in a `day`, `week` or `month`, on top of the quota."""
     requests_per_minute: Count = 0
+    """0 is no limit; so it is of the two below."""
     tokens_per_minute: Count = 0
+    """Of prompts and answers together."""
     concurrency: Count = 0
+    """Requests at the same time."""
     key: Reference = ""
     """A reference; made at the first apply and shown once when it is not said."""
     enabled: bool = True
+    """Whether it may be used."""
 
 
 class Moved(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"source": "from", "target": "to"}):
     """One of `moved = [{ from = "channels.a", to = "channels.b" }]`."""
 
     source: str
+    """`channels.OLD`: the `from` of the file."""
     target: str
+    """`channels.NEW`: the `to` of the file."""
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole configuration."""
 
     version: int = 1
+    """Of this form of file."""
     include: tuple[str, ...] = ()
+    """Files merged into this one, as globs relative to it."""
     moved: tuple[Moved, ...] = ()
+    """Renames, so that what is renamed keeps its history."""
     server: ServerSpec = ServerSpec()
     limits: LimitsSpec = LimitsSpec()
     log: LogSpec = LogSpec()

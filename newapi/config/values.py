@@ -6,18 +6,18 @@ import re
 from decimal import Decimal
 
 _UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86_400)}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII)
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _WORDS = {"sec": "s", "min": "m", "hour": "h", "hr": "h", "day": "d", "milli": "ms"}
 
 _BYTES = {"B": 1}
 _BYTES |= {f"{letter}iB": 1 << 10 * power for power, letter in enumerate("KMGT", 1)}
 _BYTES |= {f"{letter}B": 1000**power for power, letter in enumerate("kMGT", 1)}
-_SIZE = re.compile(r"(\d+)(B|[KMGT]iB|[kMGT]B)")
+_SIZE = re.compile(r"(\d+)(B|[KMGT]iB|[kMGT]B)", re.ASCII)
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LOOSE_MONEY = re.compile(r"\s*\$?\s*(\d+(?:\.\d+)?)\s*(?:\$|usd)?\s*", re.IGNORECASE)
-_MONEY = re.compile(r"\$(\d+(?:\.\d+)?)")
+_MONEY = re.compile(r"\$(\d+(?:\.\d+)?)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
@@ -27,7 +27,7 @@ def parse_duration(text: str) -> float:
         ValueError: It is none.
     """
     if not _DURATION.fullmatch(text):
-        raise ValueError(text)
+        raise ValueError(f"not a duration: {text!r}")
     return float(sum(Decimal(number) * _UNITS[unit] for number, unit in _PIECE.findall(text)))
 
 
@@ -60,7 +60,7 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     if not match:
-        raise ValueError(text)
+        raise ValueError(f"not a size: {text!r}")
     return int(match[1]) * _BYTES[match[2]]
 
 
@@ -88,7 +88,7 @@ def parse_money(text: str) -> Decimal:
     """
     match = _MONEY.fullmatch(text)
     if not match:
-        raise ValueError(text)
+        raise ValueError(f"not money: {text!r}")
     return Decimal(match[1])
 
 
