@@ -45,11 +45,46 @@ def note(c: peewee.Database, entry: Entry) -> None:
     ).execute(c)
 
 
-def entries(db: Database, *, limit: int = 100, action: str | None = None) -> list[Entry]:
-    """Return the latest changes, the latest first."""
-    query = Audit.select().order_by(Audit.id.desc()).limit(limit)
-    if action is not None:
-        query = query.where(Audit.action == action)
+def entries(
+    db: Database,
+    *,
+    limit: int = 100,
+    action: str | None = None,
+    who: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
+) -> list[Entry]:
+    """Return the latest changes, the latest first.
+
+    Args:
+        db: The database.
+        limit: How many at most.
+        action: Only this one.
+        who: Only theirs.
+        since: Unix seconds.
+        until: Unix seconds; it is not included itself.
+    """
+    query = Audit.select().where(*_conditions(action, who, since, until)).order_by(Audit.id.desc()).limit(limit)
     with db.reading() as c:
         rows = list(query.dicts().execute(c))
     return [Entry(**{**row, "detail": msgspec.json.decode(row["detail"])}) for row in rows]
+
+
+def count(db: Database, *, who: str | None = None, since: float | None = None, until: float | None = None) -> int:
+    """Return how many changes there are."""
+    with db.reading() as c:
+        found = Audit.select(peewee.fn.COUNT(Audit.id)).where(*_conditions(None, who, since, until)).scalar(c)
+    return int(found or 0)
+
+
+def _conditions(action: str | None, who: str | None, since: float | None, until: float | None) -> list[Any]:
+    found: list[Any] = [Audit.id > 0]
+    if action is not None:
+        found.append(Audit.action == action)
+    if who is not None:
+        found.append(Audit.who == who)
+    if since is not None:
+        found.append(Audit.created_at >= since)
+    if until is not None:
+        found.append(Audit.created_at < until)
+    return found

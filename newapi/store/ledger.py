@@ -94,6 +94,8 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     Attributes:
         since, until: Unix seconds; `until` itself is not included.
         channel, user: Names.
+        kinds: Any of these.
+        patterns: Whether a `%` in `model` and `user` stands for any text.
         status: `error` (400 and above, or none), `ok`, or a number.
         min_quota: What it cost at least.
         min_ms: How long it took at least, milliseconds.
@@ -105,12 +107,15 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     until: float | None = None
     model: str | None = None
     channel: str | None = None
+    channel_id: int | None = None
     token_id: int | None = None
     token: str | None = None
     user_id: int | None = None
     user: str | None = None
     group: str | None = None
     kind: str | None = None
+    kinds: tuple[str, ...] = ()
+    patterns: bool = False
     status: str | None = None
     request_id: str | None = None
     min_quota: int | None = None
@@ -154,7 +159,7 @@ def write_record(db: Database, record: UsageRecord) -> None:
 
 def query_records(db: Database, wanted: RecordFilter) -> list[StoredRecord]:
     """Return the lines of the log that `wanted` describes: the latest first, or after `after_id` the oldest first."""
-    query = Record.select().where(*_conditions(wanted))
+    query = Record.select().where(*conditions(wanted))
     query = query.order_by(Record.id.asc() if wanted.after_id is not None else Record.id.desc())
     if wanted.limit:
         query = query.limit(wanted.limit)
@@ -169,7 +174,7 @@ def count_records(db: Database, wanted: RecordFilter) -> tuple[int, int]:
     """Return how many lines `wanted` describes, whatever its limit, and the quota they cost together."""
     query = Record.select(peewee.fn.COUNT(Record.id), peewee.fn.COALESCE(peewee.fn.SUM(Record.quota), 0))
     with db.reading() as c:
-        number, quota = next(iter(query.where(*_conditions(wanted)).tuples().execute(c)))
+        number, quota = next(iter(query.where(*conditions(wanted)).tuples().execute(c)))
     return int(number), int(quota)
 
 
@@ -192,19 +197,25 @@ def last_record_id(db: Database) -> int:
         return int(Record.select(peewee.fn.MAX(Record.id)).scalar(c) or 0)
 
 
-def _conditions(wanted: RecordFilter) -> list[Any]:
+def conditions(wanted: RecordFilter) -> list[Any]:
+    """Return what `wanted` says as conditions of a query."""
     equal = {
-        Record.model: wanted.model,
+        Record.channel_id: wanted.channel_id,
         Record.channel_name: wanted.channel,
         Record.token_id: wanted.token_id,
         Record.token_name: wanted.token,
         Record.user_id: wanted.user_id,
-        Record.user_name: wanted.user,
         Record.group: wanted.group,
         Record.kind: wanted.kind,
         Record.request_id: wanted.request_id,
     }
     found: list[Any] = [field == value for field, value in equal.items() if value is not None]
+    for field, value in ((Record.model, wanted.model), (Record.user_name, wanted.user)):
+        if value is not None:
+            pattern = wanted.patterns and "%" in value
+            found.append(field**value if pattern else field == value)  # LIKE: `%` would be GLOB in SQLite
+    if wanted.kinds:
+        found.append(Record.kind.in_(wanted.kinds))
     at_least = {
         Record.created_at: wanted.since,
         Record.quota: wanted.min_quota,
