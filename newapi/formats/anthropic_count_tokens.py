@@ -1,0 +1,42 @@
+"""Anthropic's count of a request's tokens. Source: https://docs.claude.com/en/api/messages-count-tokens"""
+
+from __future__ import annotations
+
+import msgspec
+
+from newapi.base.errors import UpstreamError
+from newapi.formats._anthropic_errors import write_error
+from newapi.formats._anthropic_read_request import peek, read_request
+from newapi.formats._openai_errors import error_in, read_error
+from newapi.formats.contract import Format, Route
+from newapi.ir.usage import Usage
+
+
+def _read_usage(body: bytes) -> Usage:
+    """Return nothing used: counting is free."""
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UpstreamError("the upstream's answer is not JSON", kind="malformed") from None
+    if error := error_in(decoded):
+        raise error
+    return Usage()
+
+
+def count_body(tokens: int) -> bytes:
+    """Return the answer that says `tokens`, for upstreams that cannot count."""
+    return msgspec.json.encode({"input_tokens": tokens})
+
+
+FORMAT = Format(
+    name="anthropic_count_tokens",
+    endpoint="count_tokens",
+    routes=(Route("POST", "/v1/messages/count_tokens", "count_tokens"),),
+    upstream_path="/v1/messages/count_tokens",
+    peek=peek,
+    read_error=read_error,
+    write_error=write_error,
+    read_usage=_read_usage,
+    read_request=read_request,
+    write_count=count_body,
+)
