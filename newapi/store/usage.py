@@ -74,9 +74,13 @@ def sums(db: Database, wanted: RecordFilter, by: Sequence[By], *, limit: int = 0
     with db.reading() as c:
         rows = list(query.tuples().execute(c))
     names = (*(name for name, _ in columns), "requests", "prompt_tokens", "completion_tokens", "quota")
-    found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+    return [_sum(dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _sum(row: dict[str, Any]) -> UsageSum:
     # Sums come as None where nothing was found, and as Decimal from some databases.
-    return [UsageSum(**{k: v if isinstance(v, str) else int(v or 0) for k, v in row.items()}) for row in found]
+    values: dict[str, Any] = {k: v if isinstance(v, str) else int(v or 0) for k, v in row.items()}
+    return UsageSum(**values)
 
 
 def _columns(db: Database, by: By) -> list[tuple[str, Any]]:
