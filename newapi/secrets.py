@@ -88,10 +88,10 @@ def resolve(
         case _:
             if not allow_cmd:
                 hint = "`allow_cmd_secrets = true` in [server] allows them"
-                raise NoSecret("cmd:", "commands are not run for secrets here", hint)
+                raise NoSecret("cmd", "commands are not run for secrets here", hint)
             found = _run(name)
     if not found:
-        raise NoSecret("cmd:" if scheme == "cmd" else reference, "it is empty")
+        raise NoSecret("cmd" if scheme == "cmd" else reference, "it is empty")
     return Secret(found)
 
 
@@ -117,18 +117,18 @@ def _credential(reference: str, name: str) -> str:
 
 
 def _run(command: str) -> str:
-    """Return what a command prints. Its own words may hold secrets, so an error repeats neither them nor the command."""
+    """Return what a command prints. Its words may hold secrets: an error repeats neither them nor the command."""
     try:
         done = subprocess.run(  # noqa: S602  (the operator's own command, and only where the operator allows it)
             command, shell=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_SECONDS, check=True
         )
         text = done.stdout.decode()
     except subprocess.CalledProcessError as error:
-        raise NoSecret("cmd:", f"the command ended with {error.returncode}") from None
+        raise NoSecret("cmd", f"the command ended with {error.returncode}") from None
     except subprocess.TimeoutExpired:
-        raise NoSecret("cmd:", f"the command took longer than {_COMMAND_SECONDS:.0f} seconds") from None
+        raise NoSecret("cmd", f"the command took longer than {_COMMAND_SECONDS:.0f} seconds") from None
     except UnicodeDecodeError:
-        raise NoSecret("cmd:", "the command printed what is not text") from None
+        raise NoSecret("cmd", "the command printed what is not text") from None
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -209,7 +209,7 @@ def _create(path: Path, content: bytes) -> None:
     """
     if path.exists():
         raise FileExistsError
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}.tmp")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -193,8 +193,8 @@ def _without_none(value: Any) -> Any:
     """Return `value` without what is None, which TOML cannot say."""
     if isinstance(value, dict):
         return {k: _without_none(v) for k, v in cast(dict[str, Any], value).items() if v is not None}
-    if isinstance(value, list):
-        return [_without_none(v) for v in cast(list[Any], value) if v is not None]
+    if isinstance(value, list | tuple):
+        return [_without_none(v) for v in cast(Sequence[Any], value) if v is not None]
     return value
 
 
@@ -204,9 +204,9 @@ def _cell(value: Any) -> str:
             return ""
         case bool():
             return "true" if value else "false"
-        case list() if all(isinstance(v, str | int | float) for v in cast(list[Any], value)):
-            return ", ".join(str(v) for v in cast(list[Any], value))
-        case list() | dict():
+        case list() | tuple() if all(isinstance(v, str | int | float) for v in cast(Sequence[Any], value)):
+            return ", ".join(str(v) for v in cast(Sequence[Any], value))
+        case list() | tuple() | dict():
             import msgspec
 
             return msgspec.json.encode(value).decode()
@@ -230,7 +230,7 @@ def _table(rows: Iterable[Sequence[str]], columns: Sequence[str]) -> None:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(file=sys.stdout, no_color=plain, highlight=False).print(table)
+    Console(file=sys.stdout, color_system=None if plain else "auto", highlight=False).print(table)
 
 
 def fail(error: NewapiError, *, json: bool = False) -> ExitCode:

@@ -18,7 +18,7 @@ class Format(StrEnum):
 def validate(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Configurations; `-` is standard input. Default: the one in use."),
+        typer.Argument(metavar="FILE", help="Configurations; `-` is standard input. Default: the one in use."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="The configuration, where no FILE is given.", metavar="FILE")

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from newapi.config.jsonschema import json_schema
+
+
+def test_it_prints_the_schema(newapi: Callable[..., Any]) -> None:
+    code, out, err = newapi("schema")
+    assert (code, err) == (0, "")
+    assert msgspec.json.decode(out) == msgspec.to_builtins(json_schema())

@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from newapi import __version__
+from newapi.cli import app as app_module
+from newapi.cli.app import Group, split_examples
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ROOT / "newapi" / "cli" / "commands"
+NAMES = sorted(
+    path.relative_to(COMMANDS).with_suffix("").as_posix().replace("_", "-").rstrip("-").split("/")
+    for path in COMMANDS.rglob("*.py")
+    if not path.stem.startswith("_")
+)
+HEAVY = ("litestar", "httpx", "textual", "keyring", "peewee", "cryptography", "rich", "tomlkit", "uvicorn", "msgspec")
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Commands of our own: `hello`, `import`, `boom`, `deep down-there`."""
+    package = tmp_path / "made_commands"
+    (package / "deep").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "_private.py").write_text("raise RuntimeError('not a command')")
+    (package / "hello.py").write_text(
+        "def hello(name: str, loud: bool = False) -> None:\n"
+        '    """Greet.\n\n    At length.\n\n    Examples:\n        newapi hello you\n    """\n'
+        "    print(name.upper() if loud else name)\n"
+    )
+    (package / "import_.py").write_text('def import_() -> None:\n    """Import."""\n    print("imported")\n')
+    (package / "boom.py").write_text(
+        "from newapi.base import errors\n\n\n"
+        'def boom(kind: str) -> None:\n    """Fail."""\n'
+        '    raise KeyboardInterrupt if kind == "interrupt" else getattr(errors, kind)("no")\n'
+    )
+    (package / "deep" / "__init__.py").write_text('"""Deep things."""\n')
+    (package / "deep" / "down_there.py").write_text(
+        'def down_there() -> None:\n    """Look down."""\n    print("deep")\n'
+    )
+    (package / "broken.py").write_text('"""No command."""\nraise RuntimeError("imported")\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(Group, "folder", package)
+    monkeypatch.setattr(Group, "package", "made_commands")
+    yield package
+    for name in [n for n in sys.modules if n.startswith("made_commands")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("argv", "out"),
+    [
+        (["hello", "you"], "you\n"),
+        (["hello", "you", "--loud"], "YOU\n"),
+        (["import"], "imported\n"),
+        (["deep", "down-there"], "deep\n"),
+        (["--version"], f"newapi {__version__}\n"),
+        (["-V"], f"newapi {__version__}\n"),
+    ],
+)
+@pytest.mark.usefixtures("made")
+def test_what_runs(newapi: Callable[..., Any], argv: list[str], out: str) -> None:
+    assert newapi(*argv) == (0, out, "")
+
+
+@pytest.mark.usefixtures("made")
+def test_only_the_module_that_runs_is_imported(newapi: Callable[..., Any]) -> None:
+    ran = newapi("--help")
+    assert ran.code == 0
+    assert "  hello   Greet\n" in ran.out
+    assert "  deep    Deep things\n" in ran.out
+    assert "private" not in ran.out
+    assert not [n for n in sys.modules if n.startswith("made_commands.")]
+    newapi("hello", "you")
+    assert [n for n in sys.modules if n.startswith("made_commands.")] == ["made_commands.hello"]
+
+
+@pytest.mark.usefixtures("made")
+def test_help_begins_with_examples(newapi: Callable[..., Any]) -> None:
+    for flag in ("-h", "--help"):
+        out = newapi("hello", flag).out
+        assert out.index("newapi hello you") < out.index("Greet.") < out.index("At length.") < out.index("--loud")
+        assert "--no-color" in out
+        assert "Examples:\n  newapi hello you\n" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message", "hint"),
+    [
+        (["helo", "you"], "No such command 'helo'. Did you mean 'hello'?", "newapi --help"),
+        (["zzz"], "No such command 'zzz'.", "newapi --help"),
+        (["_private"], "No such command '_private'.", "newapi --help"),
+        (["deep", "down"], "No such command 'down'.", "newapi deep --help"),
+        (["deep", "downthere"], "No such command 'downthere'. Did you mean 'down-there'?", "newapi deep --help"),
+        (["hello"], "Missing argument 'name'.", "newapi hello --help"),
+        (["hello", "a", "--lod"], "No such option: --lod (Possible options: --loud, --no-loud)", "newapi hello --help"),
+        (["hello", "a", "b"], "Got unexpected extra argument(s) (b)", "newapi hello --help"),
+    ],
+)
+@pytest.mark.usefixtures("made")
+def test_wrong_usage(newapi: Callable[..., Any], argv: list[str], message: str, hint: str) -> None:
+    assert newapi(*argv) == (2, "", f"error: {message}\n  help: {hint}\n")
+
+
+@pytest.mark.usefixtures("made")
+def test_no_command_shows_help(newapi: Callable[..., Any]) -> None:
+    for argv in ([], ["deep"]):
+        code, out, err = newapi(*argv)
+        assert (code, out) == (2, "")
+        assert err.startswith("Usage: newapi")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "err"),
+    [
+        ("NewapiError", 1, "error: no\n"),
+        ("StoreError", 1, "error: no\n"),
+        ("NotFound", 5, "error: no\n"),
+        ("Conflict", 6, "error: no\n"),
+        ("interrupt", 130, ""),
+    ],
+)
+@pytest.mark.usefixtures("made")
+def test_how_a_command_ends(newapi: Callable[..., Any], kind: str, code: int, err: str) -> None:
+    assert newapi("boom", kind) == (code, "", err)
+
+
+@pytest.mark.usefixtures("made")
+def test_a_bug_is_not_hidden(newapi: Callable[..., Any]) -> None:
+    with pytest.raises(AttributeError):
+        newapi("boom", "Nothing")
+
+
+@pytest.mark.parametrize("flags", [["-o", "json"], ["-ojson"], ["--output", "json"], ["--output=json"]])
+@pytest.mark.usefixtures("made")
+def test_errors_for_programs(newapi: Callable[..., Any], flags: list[str]) -> None:
+    code, out, err = newapi("helo", *flags)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert msgspec.json.decode(err) == {
+        "error": {
+            "code": "usage",
+            "message": "No such command 'helo'. Did you mean 'hello'?",
+            "hint": "newapi --help",
+            "exit": 2,
+            "location": None,
+        }
+    }
+
+
+@pytest.mark.usefixtures("made")
+def test_no_color_anywhere(newapi: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert newapi("boom", "NotFound").err == "\x1b[31;1merror:\x1b[0m no\n"
+    assert newapi("boom", "NotFound", "--no-color").err == "error: no\n"
+    monkeypatch.delenv("NO_COLOR")
+    assert newapi("--no-color", "boom", "NotFound").err == "error: no\n"
+
+
+@pytest.mark.parametrize(
+    ("doc", "text", "examples"),
+    [
+        ("One.", "One.", ""),
+        ("One.\n\nExamples:\n    newapi a\n    newapi b", "One.", "newapi a\nnewapi b"),
+        ("One.\n\nExamples:\n\n    newapi a \\\n        --b", "One.", "newapi a \\\n    --b"),
+    ],
+)
+def test_examples_of_a_docstring(doc: str, text: str, examples: str) -> None:
+    assert split_examples(doc) == (text, examples)
+
+
+# all commands there are
+
+
+@pytest.mark.parametrize("name", NAMES, ids=" ".join)
+def test_every_command_has_help(newapi: Callable[..., Any], name: list[str]) -> None:
+    code, out, err = newapi(*name, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: newapi {' '.join(name)} ")
+    assert "Examples:\n  " in out
+
+
+def test_help_lists_every_command(newapi: Callable[..., Any]) -> None:
+    listed = re.findall(r"^  (\S+)", newapi("--help").out.partition("Commands:")[2], re.MULTILINE)
+    assert {name[0] for name in NAMES} == set(listed)
+
+
+# what only a process has
+
+
+def run(*argv: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        check=False, args=[sys.executable, "-m", "newapi", *argv], capture_output=True, text=True, cwd=ROOT, **more
+    )
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["validate", "--help"], ["nope"], []])
+def test_nothing_heavy_is_imported(argv: list[str]) -> None:
+    code = (
+        "import sys; sys.argv = ['newapi', *sys.argv[1:]]\n"
+        "from newapi.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"loaded = [n for n in {HEAVY} if n in sys.modules]\n"
+        "sys.exit(f'LOADED {loaded}' if loaded else 0)"
+    )
+    done = subprocess.run(
+        check=False, args=[sys.executable, "-c", code, *argv], capture_output=True, text=True, cwd=ROOT
+    )
+    assert "LOADED" not in done.stderr
+    assert done.returncode == 0
+
+
+def test_importing_the_package_costs_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import newapi; print(*(set(sys.modules) - before))"
+    done = subprocess.run(check=False, args=[sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert set(done.stdout.split()) <= {"newapi", "__future__"}
+
+
+def test_streams_and_exit_codes() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"newapi {__version__}\n", "")
+    done = run("vldt")
+    assert (done.returncode, done.stdout) == (2, "")
+    done = run("validate", "-", input="version = 2\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: version 2 is not known\n --> <stdin>:1:11\n")
+
+
+def test_a_broken_pipe_is_quiet() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "newapi", "schema"],
+            check=False,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "newapi", "validate", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdin is not None
+    deadline = time.monotonic() + 20
+    wchan = Path(f"/proc/{process.pid}/wchan")
+    while "pipe" not in (wchan.read_text() if wchan.exists() else "pipe") and time.monotonic() < deadline:
+        os.sched_yield()  # until it waits for its input
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_the_function_is_named_like_the_file() -> None:
+    for name in NAMES:
+        module = app_module.importlib.import_module(
+            f"newapi.cli.commands.{'.'.join(part.replace('-', '_') for part in name)}"
+        )
+        assert callable(getattr(module, module.__name__.rpartition(".")[2]))
