@@ -15,8 +15,8 @@ from pathlib import Path
 
 from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
+from newapi.config.values import SCHEMES
 
-SCHEMES = ("env", "file", "keyring", "secret", "cred", "cmd")
 SERVICE = "newapi"
 """The keyring's service."""
 KEY_BYTES = 32

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from newapi import providers
 from newapi.config.findings import Findings, dotted, nearest
 from newapi.config.positions import Path
-from newapi.config.read import SCHEMES
 from newapi.config.schema import ChannelSpec, Config, ModelSpec, TokenSpec
+from newapi.config.values import SCHEMES
 
 CHAT_FORMATS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
 """What a channel's `formats` may name."""

@@ -18,9 +18,7 @@ from newapi.config import values
 from newapi.config.findings import Findings, nearest
 from newapi.config.positions import Path
 from newapi.config.schema import ChannelSpec, Config
-
-SCHEMES = ("env", "file", "keyring", "secret", "cred", "cmd")
-"""Of references."""
+from newapi.config.values import SCHEMES
 
 COMMON_OPTIONS = frozenset(
     {

@@ -1,9 +1,12 @@
-"""Durations, sizes and money as the configuration writes them."""
+"""Durations, sizes, money and references as the configuration writes them."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
+
+SCHEMES = ("env", "file", "keyring", "secret", "cred", "cmd")
+"""What a reference to a secret begins with, before its colon."""
 
 _UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86_400)}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII)
