@@ -86,11 +86,15 @@ class Ledger:
         """Set `amount` quota aside.
 
         Raises:
-            CallerError: 403, the token or its owner has not that much left.
+            CallerError: 401, the token has nothing left, as if it were none; 403, it has, or its owner has, too little.
         """
         token, user = caller.token.id, caller.user.id
         left = self._tokens.get(token)
         if left is not None:
+            if left <= 0:
+                raise CallerError(
+                    "This token has nothing left", status=401, code="token_exhausted", type="insufficient_quota"
+                )
             left -= self._held_tokens[token]
             if left < amount or left <= 0:
                 raise _too_little("this token", left, amount, "pre_consume_token_quota_failed")

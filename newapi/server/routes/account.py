@@ -25,8 +25,15 @@ def account_routes(gateway: Gateway, query: Query) -> list[HTTPRouteHandler]:
     """Return the handlers. `query` reads the log, in a thread."""
 
     def token_of(request: Request[Any, Any, Any]) -> TokenEntry:
+        """Return the token that is shown, expired or exhausted ones too: they may still ask what they used."""
         headers = dict(request.headers.items())
-        return find_token(gateway.snapshot, headers, request.query_params.get("key", ""))[0]
+        token = find_token(gateway.snapshot, headers, request.query_params.get("key", ""))[0]
+        if not token.enabled:
+            raise CallerError("This token is disabled", status=401)
+        user = gateway.snapshot.users.get(token.user_id)
+        if user is None or not user.enabled:
+            raise CallerError("User has been banned", status=403)
+        return token
 
     @get("/api/log/token", sync_to_thread=True)
     def log(request: Request[Any, Any, Any]) -> Response[Any]:

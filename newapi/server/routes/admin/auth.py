@@ -258,6 +258,7 @@ class Door:
             call = Call(self, request, body)
             if role is not None:
                 call.require(role)
+                self.runtime.ledger.flush()  # what was answered already counts in what is read now
             try:
                 given = function(call)
             finally:
