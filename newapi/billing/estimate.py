@@ -26,12 +26,14 @@ _PATTERN = re.compile(
 _WEIGHTS = {
     "gemini": (1.15, 0.2, 0.68, 1.08, 1.15, 2.8, 1.05, 2.5, 1.2, 0.38),
     "claude": (0.89, 0.39, 1.21, 2.6, 1.13, 1.63, 4.52, 2.82, 1.26, 0.4),
+    # OpenAI's own tokens take the space before a word with them.
+    "gpt-": (0.5, 0.1, 0.85, 2.12, 1.0, 1.55, 2.68, 2.0, 1.0, 0.4),
     "": (0.5, 0.42, 0.85, 2.12, 1.02, 1.55, 2.68, 2.0, 1.0, 0.4),
 }
 
 
 def _weights(model: str) -> dict[str, float]:
-    family = next((f for f in ("gemini", "claude") if f in model), "")
+    family = next((f for f in ("gemini", "claude", "gpt-") if f in model), "")
     return dict(zip(_CLASSES, _WEIGHTS[family], strict=True))
 
 
