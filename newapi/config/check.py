@@ -21,11 +21,13 @@ CONTROLLED_FIELDS = ("service_tier", "safety_identifier", "inference_geo", "spee
 """What a channel's `allow_fields` may name."""
 
 NOT_YET = frozenset(
-    "aws baidu codex cohere coze dify jimeng jina kling midjourney mokaai ollama palm replicate sora suno tencent vertex "
-    "vidu xunfei zhipu".split()
+    {
+        *("aws", "baidu", "codex", "cohere", "coze", "dify", "jimeng", "jina", "kling", "midjourney", "mokaai"),
+        *("ollama", "palm", "replicate", "sora", "suno", "tencent", "vertex", "vidu", "xunfei", "zhipu"),
+    }
 )
-"""Channel types of New API that have no provider here yet. A file may declare them: such a channel is kept, and left out
-with a warning when the gateway serves."""
+"""Channel types of New API that have no provider here yet. A file may declare them: such a channel is kept, and left
+out with a warning when the gateway serves."""
 
 _SAME = {
     "input": "ratio",
@@ -205,8 +207,8 @@ class _Check:
     # channels
 
     def _channel(self, path: Path, name: str, channel: ChannelSpec) -> None:
-        if channel.type not in providers.names() and channel.type not in NOT_YET:
-            hint = nearest(channel.type, providers.names())
+        if channel.type not in (known := NOT_YET.union(providers.names())):
+            hint = nearest(channel.type, known)
             hint = hint if hint.startswith("did") else "`newapi schema` lists them"
             self._add((*path, "type"), f"there is no channel type `{channel.type}`", hint)
         if channel.base_url:

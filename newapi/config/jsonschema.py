@@ -14,6 +14,7 @@ from msgspec import NODEFAULT, Struct
 
 from newapi import providers
 from newapi.config import schema, values
+from newapi.config.check import NOT_YET
 from newapi.config.read import COMMON_OPTIONS, fields_of, kind_of
 from newapi.config.schema import ChannelSpec, Config
 
@@ -75,7 +76,7 @@ def _struct(struct: type[Struct]) -> Json:
         if needed:
             required.append(key)
     if struct is ChannelSpec:
-        properties["type"] = {**properties["type"], "enum": list(providers.names())}
+        properties["type"] = {**properties["type"], "enum": sorted(NOT_YET.union(providers.names()))}
         for option in sorted(_options()):
             properties.setdefault(option, {"description": "Read by some types of channel."})
     told: Json = {"type": "object", "additionalProperties": False, "properties": properties}

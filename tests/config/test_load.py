@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from newapi import providers
 from newapi.base.errors import ConfigError
+from newapi.config.check import NOT_YET
 from newapi.config.load import find, load, load_server
 from newapi.config.render import render
 from newapi.config.schema import (
@@ -203,6 +205,7 @@ def test_a_group_that_cannot_be_read_is_there() -> None:
     [
         '[server]\nlisten = "unix:/run/newapi.sock"\nmetrics = ""\n',
         '[server]\nlisten = "[::1]:3000"\n',
+        '[channels.a]\ntype = "midjourney"\nmodels = ["*"]\n',
         '[server]\nlisten = ":3000"\n',
         '[server]\ndatabase = "postgresql://newapi@db/newapi"\ncache = "valkey://localhost:6379/1"\n',
         '[server]\ndatabase = "file:/run/secrets/dsn"\n',
@@ -232,6 +235,10 @@ def test_a_line_that_is_not_toml_shows_no_key(text: str, shown: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(Path("x.toml"), text)
     assert caught.value.problems[0].source == shown
+
+
+def test_types_that_are_not_built_yet_are_not_built() -> None:
+    assert not NOT_YET & set(providers.names())
 
 
 # files
