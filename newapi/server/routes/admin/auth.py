@@ -102,7 +102,7 @@ class Call:
         self.path: Mapping[str, Any] = request.path_params
         """Parameters of the path, texts."""
         self.query: Mapping[str, str] = dict(request.query_params.items())
-        self.url_path: str = request.scope["path"]
+        self.url_path: str = request.scope["raw_path"].decode("latin-1") or request.scope["path"]
         """The path as it was sent: with its last slash, if it has one."""
         self.body = body
         self.now = time.time()
