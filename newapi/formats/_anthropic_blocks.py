@@ -121,7 +121,7 @@ def citation_of(said: dict[str, Any]) -> Citation:
 def parts_of_media(block: Block) -> list[Text | Media]:
     """Return what an `image`, `document` or `search_result` block holds; nothing where it has no source.
 
-    A document that is a list of blocks, and a search result, are told as those blocks: other formats have no such thing.
+    A document that is a list of blocks, and a search result, are told as those blocks: no other format has them.
     """
     if block.type == "search_result":
         return _search_result(block)

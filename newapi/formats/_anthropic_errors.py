@@ -1,4 +1,4 @@
-"""Anthropic's errors: read whatever an upstream calls one, written as `{"type": "error", "error": {"type", "message"}}`.
+"""Anthropic's errors: `{"type": "error", "error": {"type", "message"}}`, whole or as an event.
 
 Source: https://docs.claude.com/en/api/errors
 """
@@ -59,7 +59,7 @@ def error_frame(error: NewapiError, request_id: str) -> bytes:
 
 
 def event_error(decoded: Any) -> UpstreamError | None:
-    """Return the error that an answer or an event states, with the status that its type stands for; None without one."""
+    """Return the error that an answer or event states, with the status its type stands for; None without one."""
     error = error_in(decoded)
     if error is not None and error.type in _STATUS:
         error.status = _STATUS[error.type]

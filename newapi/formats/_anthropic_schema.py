@@ -20,7 +20,7 @@ _FORMATS = frozenset("date-time time date duration email hostname uri ipv4 ipv6 
 
 
 def accepted(schema: Json) -> Json:
-    """Return `schema` in what Anthropic compiles: objects closed, and limits it does not know told in the description."""
+    """Return `schema` as Anthropic compiles it: objects closed, limits it does not know told in the description."""
     out: Json = {}
     told: list[str] = []
     for key, value in schema.items():

@@ -1,15 +1,23 @@
-"""Anthropic's count of a request's tokens. Source: https://docs.claude.com/en/api/messages-count-tokens"""
+"""Anthropic's token counting, passed through as it is.
+
+Source: https://docs.claude.com/en/api/messages-count-tokens
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 from newapi.base.errors import UpstreamError
-from newapi.formats._anthropic_errors import write_error
+from newapi.formats._anthropic_errors import event_error, write_error
 from newapi.formats._anthropic_read_request import peek, read_request
-from newapi.formats._openai_errors import error_in, read_error
-from newapi.formats.contract import Format, Route
+from newapi.formats._openai_errors import read_error
+from newapi.formats.contract import Format, Params, Peek, Route
 from newapi.ir.usage import Usage
+
+
+def _peek(body: bytes, params: Params) -> Peek:
+    """Return what routing needs: counting makes no output, and does not stream."""
+    return Peek(model=peek(body, params).model, stream=False)
 
 
 def _read_usage(body: bytes) -> Usage:
@@ -18,7 +26,7 @@ def _read_usage(body: bytes) -> Usage:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UpstreamError("the upstream's answer is not JSON", kind="malformed") from None
-    if error := error_in(decoded):
+    if error := event_error(decoded):
         raise error
     return Usage()
 
@@ -33,7 +41,7 @@ FORMAT = Format(
     endpoint="count_tokens",
     routes=(Route("POST", "/v1/messages/count_tokens", "count_tokens"),),
     upstream_path="/v1/messages/count_tokens",
-    peek=peek,
+    peek=_peek,
     read_error=read_error,
     write_error=write_error,
     read_usage=_read_usage,

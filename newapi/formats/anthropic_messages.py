@@ -1,7 +1,8 @@
-"""Anthropic's Messages, for callers and upstreams. Source: https://docs.claude.com/en/api/messages
+"""Anthropic Messages, for callers and upstreams.
 
-Both versions of the API, 2023-06-01 and 2026-10-21, are read and written alike: what the later one says more is optional
-in the earlier.
+What `anthropic-version` 2026-10-21 changes lies in requests alone (no sampling, no documents in an assistant's turn);
+answers and events are those of 2023-06-01. Sources: https://docs.claude.com/en/api/messages,
+https://platform.claude.com/docs/en/api/versioning
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from newapi.formats._anthropic_errors import error_frame, write_error
 from newapi.formats._anthropic_read_answer import Reader, read_response, read_usage
 from newapi.formats._anthropic_read_request import peek, read_request
-from newapi.formats._anthropic_write_answer import Writer, write_response
+from newapi.formats._anthropic_write_answer import KEEPALIVE, Writer, write_response
 from newapi.formats._anthropic_write_request import write_request
 from newapi.formats._openai_errors import read_error
 from newapi.formats.contract import Format, Route
@@ -30,5 +31,5 @@ FORMAT = Format(
     reader=Reader,
     writer=Writer,
     error_frame=error_frame,
-    keepalive=b'event: ping\ndata: {"type": "ping"}\n\n',
+    keepalive=KEEPALIVE,
 )

@@ -94,6 +94,8 @@ class Profile(Struct, frozen=True):
     """Whether an assistant turn is sent back with its reasoning."""
     sampling: bool = True
     """Whether temperature and top_p are accepted."""
+    top_p_beside_temperature: bool = True
+    """Anthropic: whether both may be said at once."""
     top_k: bool = False
     """OpenAI chat: whether `top_k` is accepted (OpenAI itself refuses it)."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"

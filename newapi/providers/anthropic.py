@@ -1,107 +1,181 @@
-"""Anthropic's Claude API. Source: https://docs.claude.com/en/api/overview
+"""Anthropic's API.
 
-Suffixes of a model's name are instructions: `-thinking`, and for Opus 4.6 and later an effort (`-high`).
+Suffixes of a model's name are instructions: `-thinking`, and for Claude Opus 4.6 to 4.8 an effort (`-low` to `-max`).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from newapi.base.body import Body
 from newapi.base.http import HttpCall
+from newapi.formats._anthropic_read_request import DEFAULT_MAX_OUTPUT
+from newapi.formats._anthropic_seals import drop_foreign_thoughts
 from newapi.formats.contract import Profile
 from newapi.providers.contract import Provider, Target, url
 
 VERSION = "2023-06-01"
+"""The version sent for callers of other formats: the last one that takes temperature, top_p and top_k."""
+
+_MODEL = re.compile(r"claude-(?:(?P<family>[a-z]+)-)?(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2}))?(?!\d)")
 _EFFORTS = ("max", "xhigh", "high", "medium", "low", "minimal")
+_ADAPTIVE_ONLY = ("claude-opus-4-7", "claude-opus-4-8")
+_WITH_EFFORT = ("claude-opus-4-6", *_ADAPTIVE_ONLY)
 _SHARE = 0.8
-"""Part of the output that `-thinking` may think with: New API's."""
-_FIRST_BUDGET = 1280
-"""Tokens of output that `-thinking` needs at least, so that its share is a budget Anthropic takes."""
-_VERSIONED = re.compile(r"claude-(?:opus|sonnet|haiku)-(\d+)(?:-(\d{1,2}))?(?!\d)")
-_KEEPS_SUFFIX = ("kimi-k2-thinking", "moonshotai/kimi-k2-thinking")
+"""Part of `max_tokens` that `-thinking` may think with: New API's."""
+_ROOM = 1280
+"""The least `max_tokens` for which that share is a budget Anthropic takes."""
+_SAMPLING = ("temperature", "top_p", "top_k")
 
 
-def _version(model: str) -> tuple[int, int]:
-    """Return (major, minor) of a Claude 4 or later, (3, 0) of a Claude 3, (0, 0) of others."""
-    if found := _VERSIONED.search(model):
-        return int(found[1]), int(found[2] or 0)
-    return (3, 7) if "claude-3-7" in model else (3, 0) if "claude-3" in model else (0, 0)
+def generation(model: str) -> tuple[str, int, int] | None:
+    """Return (family, major, minor) of a Claude model's name, None when it names none.
+
+    The name may stand inside a cloud's id (`anthropic.claude-opus-4-6-v1`, `anthropic/claude-sonnet-4.5`); a date is
+    no minor version.
+    """
+    found = _MODEL.search(model)
+    if found is None:
+        return None
+    family = found["family"] or next((f for f in ("opus", "sonnet", "haiku") if f in model), "")
+    return family, int(found["major"]), int(found["minor"] or 0)
 
 
 def profile(model: str) -> Profile:
-    """Return how a Claude is told to think, and whether it takes an output schema.
+    """Return how a model is told to think, and what it takes.
 
-    Sources: https://docs.claude.com/en/docs/build-with-claude/extended-thinking,
-    https://docs.claude.com/en/docs/build-with-claude/structured-outputs
+    Sources: https://platform.claude.com/docs/en/build-with-claude/thinking#configuring-thinking,
+    https://platform.claude.com/docs/en/build-with-claude/effort,
+    https://platform.claude.com/docs/en/build-with-claude/structured-outputs. A budget is at most half of what a model
+    can put out, so that budget and answer fit together.
     """
-    version = _version(model)
-    schema = version >= (4, 5) or (version == (4, 1) and "opus" in model)
-    if version >= (4, 6) and "haiku" not in model:
-        efforts = ("low", "medium", "high", "xhigh", "max") if version >= (4, 7) else ("low", "medium", "high", "max")
-        return Profile(reasoning="adaptive", efforts=efforts, json_schema=schema)
-    if version >= (3, 7):
-        return Profile(reasoning="budget", budget_min=1024, budget_max=128_000, json_schema=schema)
-    return Profile(json_schema=schema)
+    found = generation(model)
+    if found is None:
+        if "claude-mythos" in model or "claude-fable" in model:
+            return _adaptive_only("mythos", 5, 0)
+        return Profile(json_schema=False)
+    family, major, minor = found
+    version = (major, minor)
+    if version < (3, 7):
+        return Profile(json_schema=False)
+    if version >= (4, 7):
+        return _adaptive_only(family, major, minor)
+    if version == (4, 6):
+        efforts = ("low", "medium", "high", "max")
+        return Profile(reasoning="adaptive", efforts=efforts, top_p_beside_temperature=False)
+    return Profile(
+        reasoning="budget",
+        budget_max=16_000 if family == "opus" and version < (4, 5) else 32_000,
+        json_schema=version >= (4, 5),
+        top_p_beside_temperature=version < (4, 1),
+    )
+
+
+def _adaptive_only(family: str, major: int, minor: int) -> Profile:
+    """Models that think as they see fit, and take neither a budget nor sampling."""
+    always = family in ("fable", "mythos") or (family in ("opus", "sonnet") and (major, minor) >= (5, 5))
+    return Profile(
+        reasoning="adaptive",
+        efforts=("low", "medium", "high", "xhigh", "max"),
+        can_disable=not always,
+        sampling=False,
+        top_p_beside_temperature=False,
+    )
+
+
+def suffix(model: str) -> tuple[str, str]:
+    """Return a model's name without its suffix, and the suffix: an effort, `thinking`, or "" when it has none."""
+    base, _, last = model.rpartition("-")
+    if last in _EFFORTS and base.startswith(_WITH_EFFORT):
+        return base, last
+    return (base, last) if last == "thinking" and base else (model, "")
 
 
 def _edit(body: Body, target: Target) -> Target:
-    model = target.model
-    if "max_tokens" not in body and target.endpoint == "chat":
-        body.set("max_tokens", profile(model).default_max_output)
-    effort = next((e for e in _EFFORTS if model.endswith(f"-{e}")), "")
-    if effort and model.startswith(("claude-opus-4-6", "claude-opus-4-7", "claude-opus-4-8")):
-        model = model.removesuffix(f"-{effort}")
-        _think_adaptively(body, model, effort, native=target.entry == target.format)
-    elif model.endswith("-thinking") and model not in _KEEPS_SUFFIX:
-        model = model.removesuffix("-thinking")
-        if model.startswith(("claude-opus-4-7", "claude-opus-4-8")):
-            _think_adaptively(body, model, "high", native=target.entry == target.format)
-        elif not body.get("thinking"):
-            _think_with_budget(body)
-    return replace(target, model=model)
+    """Do what the model's suffix says, and fill in what Anthropic demands."""
+    model, said = suffix(target.model)
+    target = replace(target, model=model)
+    if target.endpoint != "chat":
+        return target
+    native = target.entry == target.format
+    if native:
+        drop_foreign_thoughts(body)
+    if body.get("max_tokens") is None:
+        body.set("max_tokens", DEFAULT_MAX_OUTPUT)
+    if said == "thinking":
+        _think(body, target, native)
+    elif said:
+        _try_hard(body, target, said, native)
+    return target
 
 
-def _think_adaptively(body: Body, model: str, effort: str, *, native: bool) -> None:
+def _try_hard(body: Body, target: Target, effort: str, native: bool) -> None:
     thinking: dict[str, Any] = {"type": "adaptive"}
-    if model.startswith(("claude-opus-4-7", "claude-opus-4-8")):
+    body.set("output_config", _with_effort(body, effort))
+    if target.model.startswith(_ADAPTIVE_ONLY):
         thinking["display"] = "summarized"
-        body.drop("temperature", "top_p", "top_k")
+        body.drop(*_SAMPLING)
     else:
-        body.set("temperature", 1.0)
-        if not native or (body.get("top_p") or 1) < 0.95:
-            body.drop("top_p")
+        _no_sampling(body, target, native)
     body.set("thinking", thinking)
-    body.set("output_config", {**(body.get("output_config") or {}), "effort": effort})
 
 
-def _think_with_budget(body: Body) -> None:
-    limit = max(_FIRST_BUDGET, int(body.get("max_tokens") or 0))
+def _think(body: Body, target: Target, native: bool) -> None:
+    if body.get("thinking") is not None and native:
+        return
+    if profile(target.model).sampling is False:
+        _try_hard(body, replace(target, model=_ADAPTIVE_ONLY[0]), "high", native)
+        return
+    limit = body.get("max_tokens")
+    limit = max(limit, _ROOM) if isinstance(limit, int) else DEFAULT_MAX_OUTPUT
     body.set("max_tokens", limit)
     body.set("thinking", {"type": "enabled", "budget_tokens": int(limit * _SHARE)})
-    body.set("temperature", 1.0)
-    body.drop("top_p", "top_k")
+    _no_sampling(body, target, native)
+
+
+def _with_effort(body: Body, effort: str) -> dict[str, Any]:
+    config: object = body.get("output_config")
+    return {**(config if isinstance(config, dict) else {}), "effort": effort}  # pyright: ignore[reportUnknownVariableType]  # JSON
+
+
+def _no_sampling(body: Body, target: Target, native: bool) -> None:
+    """Take out what Anthropic refuses while a model thinks, and set what New API sets."""
+    top_p: object = body.get("top_p")
+    if not native or (isinstance(top_p, int | float) and top_p < 0.95):
+        body.drop("top_p")
+    body.drop("top_k")
+    if native and _version(target.headers) > VERSION:
+        # Later versions refuse it even where it says the default.
+        body.drop("temperature")
+    else:
+        body.set("temperature", 1.0)
+
+
+def _version(headers: Mapping[str, str]) -> str:
+    return headers.get("anthropic-version") or VERSION
 
 
 def _call(target: Target, body: bytes) -> HttpCall:
+    native = target.entry == target.format
     headers = [
         ("x-api-key", target.key.reveal()),
-        ("anthropic-version", target.headers.get("anthropic-version") or VERSION),
+        ("anthropic-version", _version(target.headers) if native else VERSION),
         ("content-type", target.content_type),
         ("accept", target.headers.get("accept") or ("text/event-stream" if target.stream else "application/json")),
     ]
     if beta := target.headers.get("anthropic-beta"):
         headers.append(("anthropic-beta", beta))
-    wants_beta = ("beta", "true") in target.query or bool(target.options.get("claude_beta_query"))
-    return HttpCall("POST", url(target, (("beta", "true"),) if wants_beta else ()), tuple(headers), body)
+    query = target.query if native else ()
+    return HttpCall("POST", url(target, query), tuple(headers), body)
 
 
 PROVIDER = Provider(
     name="anthropic",
-    title="Anthropic",
+    title="Anthropic Claude",
     channel_type=14,
     base_url="https://api.anthropic.com",
     speaks={
@@ -111,6 +185,6 @@ PROVIDER = Provider(
     call=_call,
     profile=profile,
     edit=_edit,
-    options=("claude_beta_query",),
-    docs="https://docs.claude.com/en/api/overview",
+    models_path="/v1/models",
+    docs="https://docs.claude.com/en/api",
 )
