@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any, Literal
@@ -34,6 +35,8 @@ from newapi.store import options
 
 TIMEOUT = 60.0
 """Seconds that a test call may take to say something."""
+AT_ONCE = 8
+"""Channels that are tested at the same time."""
 DEFAULT_MODEL = "gpt-4o-mini"
 """What a channel that serves no exact name is tested with: New API's."""
 
@@ -126,6 +129,21 @@ def probe(
     status = getattr(found, "upstream_status", 0)
     words = mask(found.message, [secret.reveal()])
     return Tested(view.name, model, ms, words, found.code if words else "", status)
+
+
+def probe_all(
+    local: Local, views: Sequence[ChannelView], *, model: str = "", stream: bool = False, send: Perform = _perform
+) -> list[Tested]:
+    """Ask several channels, a few at a time; return how each did, in their order."""
+
+    def one(view: ChannelView) -> Tested:
+        try:
+            return probe(local, view, model=model, stream=stream, send=send)
+        finally:
+            local.db.close()  # this thread's connection
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, views))
 
 
 def kind_of(model: str) -> Kind:

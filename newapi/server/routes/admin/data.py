@@ -44,7 +44,7 @@ def by_user(call: Call) -> list[dict[str, Any]]:
 def own(call: Call) -> list[dict[str, Any]]:
     """Return the use of whoever asks by model and hour."""
     since, until = _span(call)
-    if (until or call.now) - (since or 0) > MONTH:
+    if (until or call.now) - since > MONTH + 1:
         raise CallerError("The time span is a month at most", param="start_timestamp")
     return _rows(call, ("user", "model", "hour"), user_id=call.asker.id)
 
@@ -90,8 +90,6 @@ def _rows(call: Call, by: Sequence[By], **who: Any) -> list[dict[str, Any]]:
 
 def _flow(call: Call, by: Sequence[By], **who: Any) -> list[UsageSum]:
     since, until = _span(call)
-    if not since or not until:
-        raise CallerError("start_timestamp and end_timestamp are missing", param="start_timestamp")
     return usage(call.db, RecordFilter(since=since, until=until, **who), by)
 
 
@@ -107,10 +105,10 @@ def _flow_row(found: UsageSum) -> dict[str, Any]:
     }
 
 
-def _span(call: Call) -> tuple[float | None, float | None]:
-    """Return the time that is asked for; hours that have begun before it count from its beginning on."""
+def _span(call: Call) -> tuple[float, float | None]:
+    """Return the time that is asked for; where no beginning is said, the last month of it."""
     since, until = (_seconds(call, name) for name in ("start_timestamp", "end_timestamp"))
-    return since or None, until + 1 if until else None
+    return since or (until or call.now) - MONTH, until + 1 if until else None
 
 
 def _seconds(call: Call, name: str) -> int:

@@ -1,0 +1,1 @@
+"""Channels: the upstream accounts that requests go to."""

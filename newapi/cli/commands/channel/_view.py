@@ -1,0 +1,57 @@
+"""A channel as a row of a table, and whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from newapi.cli.commands._options import when
+
+if TYPE_CHECKING:
+    from newapi.ops.channels import ChannelView
+    from newapi.store.database import Database
+
+
+def row(channel: ChannelView) -> dict[str, Any]:
+    """Return what people look for."""
+    from newapi.base.units import usd
+
+    spec = channel.spec
+    return {
+        "name": channel.name,
+        "type": spec.type,
+        "state": channel.state,
+        "why": channel.state_reason,
+        "priority": spec.priority,
+        "weight": spec.weight,
+        "groups": ", ".join(spec.groups),
+        "models": ", ".join(spec.models),
+        "used": usd(channel.used),
+        "tested": f"{when(channel.tested_at)}, {channel.response_ms} ms" if channel.tested_at else "",
+        "made_by": channel.managed or "command",
+    }
+
+
+def full(channel: ChannelView) -> dict[str, Any]:
+    """Return all of a channel: what it is told to be, and what became of it. References, never keys."""
+    import msgspec
+
+    told: dict[str, Any] = msgspec.to_builtins(channel)
+    told.pop("legacy")
+    return {"id": told.pop("id"), "name": told.pop("name"), **told.pop("spec"), **told}
+
+
+def chosen(db: Database, names: list[str] | None, tag: str | None) -> list[ChannelView]:
+    """Return the channels that are named, or have a tag; one of the two has to be said."""
+    from newapi.base.errors import NotFound
+    from newapi.ops import channels
+
+    if bool(names) == (tag is not None):
+        raise typer.BadParameter("say which: names, or --tag", param_hint="NAME")
+    if tag is None:
+        return [channels.get(db, name) for name in names or ()]
+    found = channels.with_tag(db, tag)
+    if not found:
+        raise NotFound(f"No channel has the tag {tag!r}")
+    return found

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.output import Output
+
+
+def list(
+    group: Annotated[str | None, typer.Option("--group", help="Only those that serve this group.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only those that serve this model.")] = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="Only those with this tag.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="`enabled`, `disabled` or `tripped`.")] = None,
+    config: ConfigFile = None,
+    output: Form = Output.TABLE,
+) -> None:
+    """List the channels, the highest priority first.
+
+    Examples:
+        newapi channel list
+        newapi channel list --state tripped
+        newapi channel list --model gpt-4o -o json
+    """
+    from newapi.cli.commands.channel._view import full, row
+    from newapi.cli.output import show
+    from newapi.ops.channels import list_channels
+    from newapi.ops.local import open_local
+    from newapi.relay.snapshot import Models
+
+    if state not in (None, "enabled", "disabled", "tripped"):
+        raise typer.BadParameter(f"{state!r} is no state: write enabled, disabled or tripped", param_hint="--state")
+    found = [
+        c
+        for c in list_channels(open_local(config, server_only=True).db)
+        if (group is None or group in c.spec.groups)
+        and (model is None or model in Models(c.spec.models))
+        and (tag is None or c.spec.tag == tag)
+        and (state is None or c.state == state)
+    ]
+    found.sort(key=lambda c: (-c.spec.priority, c.id))
+    show([row(c) if output is Output.TABLE else full(c) for c in found], output)
