@@ -194,7 +194,7 @@ class Format(Struct, frozen=True):
     error_frame: Callable[[NewapiError, str], bytes] | None = None
     """(error, request id) -> the error as one event of a stream, and the end of it where the format has one."""
     keepalive: bytes = b": keepalive\n\n"
-    """Bytes that a client of this format skips, sent while the upstream is silent."""
+    """Bytes that a client of this format skips, sent while the upstream is silent; empty where there are none."""
     write_count: Callable[[int], bytes] | None = None
     """Endpoint `count_tokens`: (tokens) -> the answer, where no upstream is there to count."""
     ending: bytes = b""

@@ -34,4 +34,5 @@ FORMAT = Format(
     reader=Reader,
     writer=Writer,
     error_frame=error_frame,
+    keepalive=b"",  # Google's own SDK takes a comment for an answer that is not JSON
 )

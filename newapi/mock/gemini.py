@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,7 @@ _DUMMIES = ("context_engineering_is_the_way_to_go", "skip_thought_signature_vali
 
 def read(body: dict[str, Any], model: str, stream: bool) -> Asked:
     """Check a generateContent request as Google does, and return what it asks. Raises Refused."""
+    body = _camel(body)
     only(body, _TOP, "", unknown=_UNKNOWN)
     contents = body.get("contents")
     if not isinstance(contents, list) or not contents:
@@ -69,6 +71,24 @@ def read(body: dict[str, Any], model: str, stream: bool) -> Asked:
     if len(config.get("stopSequences") or []) > 5:
         raise Refused("The number of stop sequences must be at most 5")
     return asked
+
+
+def _camel(value: Any) -> Any:
+    """Google takes every field in snake case too. What a caller names itself (properties, arguments) stays as it is."""
+    if isinstance(value, list):
+        return [_camel(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    out: dict[str, Any] = {}
+    for key, inner in value.items():
+        name = re.sub(r"_([a-z])", lambda m: m[1].upper(), key) if not key.startswith("_") else key
+        if name == "properties":
+            out[name] = {k: _camel(v) for k, v in inner.items()} if isinstance(inner, dict) else inner
+        else:
+            out[name] = (
+                inner if name in ("args", "response", "parametersJsonSchema", "responseJsonSchema") else _camel(inner)
+            )
+    return out
 
 
 def _contents(contents: list[Any], asked: Asked) -> None:

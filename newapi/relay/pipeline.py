@@ -277,6 +277,8 @@ class _Run:
             await self.sink.start(200, [*self._headers(reply, "text/event-stream"), *_STREAM_HEADERS])
 
     async def _keepalive(self) -> None:
+        if not self.ingress.format.keepalive:
+            return
         if not self.sink.started:
             await self.sink.start(
                 200,

@@ -34,7 +34,7 @@ def config() -> str:
             f"[groups.{name}]",
             f"[channels.{name}]",
             f'type = "{kind}"',
-            'base_url = "MOCK"',
+            'base_url = "MOCK_URL"',
             'key = "env:MOCK_KEY"',
         ]
         lines += [f'models = ["{model}"]', f'groups = ["{name}"]', f'formats = ["{name}"]', ""]

@@ -13,7 +13,7 @@ from tests.contract.conftest import key
 from tests.contract.test_openai_chat import PNG, THOUGHT
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.sdk
+pytestmark = [pytest.mark.sdk, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TOOL: Any = {
     "name": "get_weather",

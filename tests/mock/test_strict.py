@@ -117,7 +117,7 @@ def contents(*turns: Any, **more: Any) -> dict[str, Any]:
 
 
 GEMINI: dict[str, tuple[dict[str, Any], str]] = {
-    "snake case": (contents(system_instruction={}), "system_instruction"),
+    "foreign field": (contents(max_tokens=5), "maxTokens"),
     "assistant role": (contents({"role": "assistant", "parts": [{"text": "x"}]}), "valid role"),
     "additionalProperties": (
         contents(tools=[{"functionDeclarations": [{"name": "f", "parameters": {**TOOL, "additionalProperties": False}}]}]),

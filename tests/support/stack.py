@@ -81,12 +81,12 @@ class Stack:
 
 @contextmanager
 def stack(directory: Path, text: str, behaviour: Behaviour | None = None) -> Iterator[Stack]:
-    """Run everything with the configuration `text`, in which `MOCK` stands for the mock's URL."""
+    """Run everything with the configuration `text`, in which `MOCK_URL` stands for the mock's URL."""
     with ExitStack() as exits:
         mock = MockApp(behaviour)
         mock_url = exits.enter_context(on_a_port(mock))
         config = directory / "config.toml"
-        config.write_text(text.replace("MOCK", mock_url))
+        config.write_text(text.replace("MOCK_URL", mock_url))
         local = open_local(config)
         apply(local, local.config, who="test", source="test")
         runtime = Runtime(local, directory / "journal")
