@@ -95,6 +95,8 @@ class NewUser(Struct, frozen=True, kw_only=True):
     inviter_code: str = ""
     invite_quota: int = 0
     """What the inviter gets."""
+    invitee_quota: int = 0
+    """What the new user gets more where somebody invited them."""
 
 
 class Changes(Struct, frozen=True, kw_only=True):
@@ -182,7 +184,7 @@ def create(db: Database, new: NewUser, *, who: str, now: float | None = None) ->
             raise Conflict(f"The name {new.name!r} is taken" + (" by a deleted user" if there.deleted_at else ""))
         _check_group(c, new.group)
         inviter = store.find(c, aff_code=new.inviter_code) if new.inviter_code else None
-        if inviter is not None and not inviter.deleted_at:
+        if inviter is not None:
             store.update(c, inviter.id, _rewarded(inviter, new.invite_quota), seen=False)
         id = store.insert(
             c,
@@ -193,7 +195,7 @@ def create(db: Database, new: NewUser, *, who: str, now: float | None = None) ->
                 "display_name": new.display_name or new.name,
                 "email": new.email.lower(),
                 "remark": new.remark,
-                "quota": new.quota,
+                "quota": new.quota + (new.invitee_quota if inviter else 0),
                 "unlimited": new.unlimited,
                 "password_hash": hashed,
                 "aff_code": _new_aff_code(c),

@@ -169,3 +169,21 @@ async def test_a_path_that_is_none_is_told_as_openai_does(server: Server, method
 async def test_pages(root: Browser, query: str, number: int, size: int) -> None:
     page = await root.do("GET", f"/api/token/{query}")
     assert (page["page"], page["page_size"]) == (number, size)
+
+
+async def test_what_breaks_here_is_told_with_its_request_and_logged(
+    server: Server, root: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("newapi.ops.users.find", broken)
+    answer = await root.ask("GET", "/api/user/1")
+    assert answer.status_code == 500
+    assert "a bug" not in answer.text
+    assert answer.headers["x-oneapi-request-id"] in answer.json()["message"]
+    assert answer.headers["x-oneapi-request-id"] in caplog.text
+
+
+async def test_numbers_that_no_database_holds(root: Browser) -> None:
+    await root.refused("POST", "/api/user/manage", {"id": 10**25, "action": "enable"})

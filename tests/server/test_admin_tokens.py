@@ -101,8 +101,8 @@ async def test_tokens_that_are_not_made(server: Server, about: dict[str, Any]) -
     assert (await sam.do("GET", "/api/token/"))["total"] == 0
 
 
-async def test_no_more_than_so_many(server: Server, root: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("newapi.ops.own_tokens.MAX_TOKENS", 2)
+async def test_no_more_than_so_many(root: Browser) -> None:
+    await root.do("PUT", "/api/option/", {"key": "token_setting.max_user_tokens", "value": "2"})
     for _ in range(2):
         await made(root)
     await root.refused("POST", "/api/token/", {"name": "third", "unlimited_quota": True})

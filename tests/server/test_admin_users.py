@@ -170,11 +170,11 @@ async def test_settings_are_merged(server: Server) -> None:
     }
 
 
-async def test_strangers_register_only_where_they_may(server: Server) -> None:
+async def test_strangers_register_only_where_they_may(server: Server, root: Browser) -> None:
     body = {"username": "newcomer", "password": PASSWORD}
     await server.browser().refused("POST", "/api/user/register", body)
     set_option(server, "RegisterEnabled", "true")
-    set_option(server, "QuotaForNewUser", "1234")
+    await root.do("PUT", "/api/option/", {"key": "QuotaForNewUser", "value": "1234"})
     await server.browser().do("POST", "/api/user/register", body | {"role": 100, "quota": 10**9})
     await server.browser().refused("POST", "/api/user/register", body)
     newcomer = await server.signed_in("newcomer")
@@ -184,11 +184,13 @@ async def test_strangers_register_only_where_they_may(server: Server) -> None:
 
 async def test_who_invites_is_known(server: Server, root: Browser) -> None:
     set_option(server, "RegisterEnabled", "true")
+    set_option(server, "QuotaForInvitee", "50")
     sam = await server.user("sam")
     code = await sam.do("GET", "/api/user/aff")
     body = {"username": "friend", "password": PASSWORD, "aff_code": code}
     await server.browser().do("POST", "/api/user/register", body)
-    assert (await named(root, "friend"))["inviter_id"] == sam.user
+    friend = await named(root, "friend")
+    assert (friend["inviter_id"], friend["quota"]) == (sam.user, 50)
     assert (await sam.do("GET", "/api/user/self"))["aff_count"] == 1
     await sam.refused("POST", "/api/user/aff_transfer", {"quota": 500_000})
 

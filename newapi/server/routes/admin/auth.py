@@ -37,9 +37,10 @@ from msgspec import Struct
 from newapi.base.errors import CallerError, NewapiError, StoreError
 from newapi.ops import users
 from newapi.ops.local import master_key
+from newapi.ops.options import DEFAULTS
 from newapi.ops.sessions import SESSION_SECONDS, Failures, Sessions
 from newapi.ops.users import RANK, UserView
-from newapi.server.ids import caller_address
+from newapi.server.ids import caller_address, new_request_id
 from newapi.server.runtime import Runtime
 from newapi.store import options
 
@@ -198,9 +199,9 @@ class Door:
         """Return a handler of DELETE."""
         return self._handler(HttpMethod.DELETE, path, function, role)
 
-    def option(self, name: str, default: str = "") -> str:
-        """Return an option by New API's name."""
-        return options.read(self.runtime.local.db, [name]).get(name, default)
+    def option(self, name: str) -> str:
+        """Return an option by New API's name: what was set, or what it is when nobody set it."""
+        return options.read(self.runtime.local.db, [name]).get(name, DEFAULTS.get(name, ""))
 
     def session_cookie(self, user_id: int, epoch: int, now: float) -> Cookie:
         """Return the cookie of somebody who signed in just now."""
@@ -246,7 +247,14 @@ class Door:
     def _handler(self, method: HttpMethod, path: str, function: Handler, role: Role | None) -> HTTPRouteHandler:
         async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
             body = await request.body()
-            return await asyncio.to_thread(self._answer, request, body, function, role)
+            request_id = new_request_id()
+            try:
+                answer = await asyncio.to_thread(self._answer, request, body, function, role)
+            except Exception:
+                log.exception("%s %s (%s)", request.method, request.url.path, request_id)
+                answer = envelope({"success": False, "message": f"Internal error (request id: {request_id})"}, 500)
+            answer.headers["x-oneapi-request-id"] = request_id
+            return answer
 
         handle.__doc__ = function.__doc__
         return route(path, http_method=[method], status_code=200, request_max_body_size=MAX_BODY)(handle)
@@ -269,6 +277,8 @@ class Door:
             if isinstance(error, StoreError):
                 log.error("%s %s: %s", request.method, request.url.path, error.message)
             return envelope({"success": False, "message": error.message}, status)
+        except OverflowError:
+            return envelope({"success": False, "message": "Invalid parameters: a number is too large"})
         if isinstance(given, Response):
             return given
         reply = given if isinstance(given, Reply) else Reply(given)

@@ -133,7 +133,7 @@ def topup_info(call: Call) -> dict[str, Any]:
     return {
         "amount_options": _json(option("payment_setting.amount_options"), list[int], [10, 20, 50, 100, 200, 500]),
         "discount": _json(option("payment_setting.amount_discount"), dict[str, float], {}),
-        "creem_products": option("CreemProducts", "[]"),
+        "creem_products": "[]",
         "enable_creem_topup": False,
         "enable_online_topup": False,
         "enable_redemption": True,

@@ -75,7 +75,6 @@ _STATUS: dict[str, tuple[str, Any]] = {
     "system_name": ("SystemName", "newapi"),
     "telegram_bot_name": ("TelegramBotName", ""),
     "theme": ("theme.frontend", "classic"),
-    "turnstile_site_key": ("TurnstileSiteKey", ""),
     "uptime_kuma_enabled": ("console_setting.uptime_kuma_enabled", True),
     "usd_exchange_rate": ("USDExchangeRate", 7.3),
     "wechat_qrcode": ("WeChatAccountQRCodeImageURL", ""),
@@ -125,6 +124,7 @@ def _status(call: Call) -> dict[str, Any]:
         "quota_per_unit": QUOTA_PER_USD,
         "server_address": said.get("ServerAddress") or config.server.public_url,
         "setup": _root_signs_in(call),
+        "turnstile_site_key": "",
         "user_agreement_enabled": bool(said.get("legal.user_agreement")),
         "version": __version__,
     }

@@ -38,6 +38,7 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         door.put("/api/user/self", change_self, "user"),
         door.delete("/api/user/self", delete_self, "user"),
         door.get("/api/user/token", new_token, "user"),
+        door.post("/api/user/token", new_token, "user"),
         door.put("/api/user/setting", change_setting, "user"),
         door.get("/api/user/aff", aff_code, "user"),
         door.post("/api/user/aff_transfer", aff_transfer, "user"),
@@ -72,7 +73,7 @@ def login(call: Call) -> Reply:
     failures = call.door.failures
     if wait := failures.wait(call.address, call.now):
         raise Refused(f"Too many failed logins: try again in {wait:.0f} seconds", status=429, retry_after=wait)
-    if call.door.option("PasswordLoginEnabled", "true") != "true":
+    if call.door.option("PasswordLoginEnabled") != "true":
         raise CallerError("The administrator has turned off signing in with a password")
     try:
         signed_in = users.sign_in(call.db, name, Secret(body.password), now=call.now)
@@ -99,8 +100,9 @@ def register(call: Call) -> None:
     """Make an account for oneself, where the administrator lets strangers do so."""
     body = call.read(_Registration)
     for name in ("RegisterEnabled", "PasswordRegisterEnabled"):
-        if call.door.option(name, DEFAULTS[name]) != "true":
+        if call.door.option(name) != "true":
             raise CallerError("The administrator has turned off registration")
+    invited = call.door.option("QuotaForInvitee")
     invite = call.runtime.gateway.snapshot.billing.invite_quota
     new = NewUser(
         name=body.username.strip(),
@@ -108,12 +110,9 @@ def register(call: Call) -> None:
         quota=_starting_quota(call),
         inviter_code=body.aff_code,
         invite_quota=users.quota_of(invite),
+        invitee_quota=int(invited) if invited.isdecimal() else 0,
     )
     users.create(call.db, new, who=new.name, now=call.now)
-
-
-DEFAULTS = {"RegisterEnabled": "false", "PasswordRegisterEnabled": "true"}
-"""Strangers may register when an administrator has said so, not before."""
 
 
 # -- one's own account ---------------------------------------------------------------------------
@@ -379,9 +378,6 @@ def _page(call: Call, wanted: UserFilter) -> dict[str, Any]:
 
 
 def _starting_quota(call: Call) -> int:
-    option = call.door.option("QuotaForNewUser")
-    if option.isdecimal():
-        return int(option)
     return users.quota_of(call.runtime.gateway.snapshot.billing.new_user_quota)
 
 
