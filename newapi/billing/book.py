@@ -103,16 +103,18 @@ class Tables:
 
 
 def _applies(rule: Mapping[str, Any], model: str) -> bool:
-    tests = [
-        any(test(part) for part in rule[kind])
-        for kind, test in (
-            ("exact", lambda p: model == p),
-            ("prefix", model.startswith),
-            ("suffix", model.endswith),
-            ("contains", lambda p: p in model),
-        )
-        if kind in rule
-    ]
+    def said(kind: str) -> list[str]:
+        return rule.get(kind) or []
+
+    tests: list[bool] = []
+    if said("exact"):
+        tests.append(model in said("exact"))
+    if said("prefix"):
+        tests.append(model.startswith(tuple(said("prefix"))))
+    if said("suffix"):
+        tests.append(model.endswith(tuple(said("suffix"))))
+    if said("contains"):
+        tests.append(any(part in model for part in said("contains")))
     return all(tests) if rule.get("all_of") else any(tests)
 
 

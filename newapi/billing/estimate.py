@@ -74,7 +74,7 @@ class TextCounter:
 def count_request(request: Request, model: str) -> int:
     """Return an estimate of a request's prompt tokens: its texts, a constant for each picture.
 
-    OpenAI's chat format costs some more for each message and tool, which New API counts for callers of that format only.
+    OpenAI's chat format costs more for each message and tool, which New API counts for callers of that format.
     """
     texts: list[str] = []
     chat = request.origin in ("openai_chat", "")

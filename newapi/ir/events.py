@@ -3,8 +3,8 @@
 Grammar, which holds for every prefix of a stream (`ir.check`): `Started` comes first and once; a part is `Opened`
 before its `Delta`s, `Sealed`s and `Cited`s and `Closed` once; parts of different numbers may be open at once;
 a `Whole` is a part that arrives in one piece; at most one `Finished` a choice, after its parts are closed; `Metered`
-may come any time after `Started`, is cumulative, and the last one counts; `Failed` ends the stream. Part numbers grow from
-0 over the whole answer and are not used again.
+may come any time after `Started`, is cumulative, and the last one counts; `Failed` ends the stream. Part numbers grow
+from 0 over the whole answer and are not used again.
 """
 
 from __future__ import annotations

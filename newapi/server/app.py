@@ -16,7 +16,6 @@ from newapi.server.routes.health import live, ready
 from newapi.server.routes.relay import RelayApp
 from newapi.server.runtime import Runtime
 
-
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 RELAY_PREFIXES = ("/v1/", "/v1beta/", "/dashboard/")
 

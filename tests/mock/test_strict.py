@@ -18,14 +18,21 @@ def chat(*messages: Any, **more: Any) -> dict[str, Any]:
 
 
 def call(id: str = "c1") -> dict[str, Any]:
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    }
 
 
 USER = {"role": "user", "content": "hi"}
 
 CHAT = {
     "foreign field": (chat(top_k=3), "Unknown parameter: 'top_k'"),
-    "cache mark": (chat({"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {}}]}), "cache_control"),
+    "cache mark": (
+        chat({"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {}}]}),
+        "cache_control",
+    ),
     "capital types": (chat(tools=[{"type": "function", "function": {"name": "f", "parameters": CAPITAL}}]), "OBJECT"),
     "unmatched result": (chat(USER, {"role": "tool", "tool_call_id": "c9", "content": "x"}), "must be a response"),
     "unanswered call": (chat(USER, call(), USER), "did not have response messages"),
@@ -89,11 +96,17 @@ ANTHROPIC: dict[str, tuple[dict[str, Any], str]] = {
     "empty text": (messages({"role": "user", "content": ""}), "non-whitespace"),
     "assistant first": (messages({"role": "assistant", "content": "x"}), "first message"),
     "unanswered use": (messages(USER, USE, USER), "without `tool_result`"),
-    "unsigned thinking": (messages(USER, {"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": ""}]}), "signature"),
+    "unsigned thinking": (
+        messages(USER, {"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": ""}]}),
+        "signature",
+    ),
     "foreign field": (messages(frequency_penalty=1), "Extra inputs"),
     "small budget": (messages(thinking={"type": "enabled", "budget_tokens": 500}), "1024"),
     "warm thinking": (messages(thinking={"type": "enabled", "budget_tokens": 1024}, temperature=0.5), "temperature"),
-    "thought before a use is missing": (messages(USER, USE, RESULT, thinking={"type": "enabled", "budget_tokens": 1024}), "thinking"),
+    "thought before a use is missing": (
+        messages(USER, USE, RESULT, thinking={"type": "enabled", "budget_tokens": 1024}),
+        "thinking",
+    ),
 }
 
 
@@ -120,7 +133,9 @@ GEMINI: dict[str, tuple[dict[str, Any], str]] = {
     "foreign field": (contents(max_tokens=5), "maxTokens"),
     "assistant role": (contents({"role": "assistant", "parts": [{"text": "x"}]}), "valid role"),
     "additionalProperties": (
-        contents(tools=[{"functionDeclarations": [{"name": "f", "parameters": {**TOOL, "additionalProperties": False}}]}]),
+        contents(
+            tools=[{"functionDeclarations": [{"name": "f", "parameters": {**TOOL, "additionalProperties": False}}]}]
+        ),
         "additionalProperties",
     ),
     "union types": (
@@ -132,7 +147,10 @@ GEMINI: dict[str, tuple[dict[str, Any], str]] = {
         "number of function response parts",
     ),
     "empty parts": (contents({"role": "user", "parts": []}), "must not be empty"),
-    "corrupted signature": (contents({"role": "model", "parts": [{"text": "x", "thoughtSignature": "zzz"}]}), "Corrupted"),
+    "corrupted signature": (
+        contents({"role": "model", "parts": [{"text": "x", "thoughtSignature": "zzz"}]}),
+        "Corrupted",
+    ),
 }
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a table, one case a line)
 """What each vendor's rules make of a request: a body in its own format, and the one that is sent."""
 
 from __future__ import annotations

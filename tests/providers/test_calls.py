@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a table, one case a line)
 """Where each vendor is asked, and with which headers."""
 
 from __future__ import annotations

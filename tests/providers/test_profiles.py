@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (a table, one case a line)
 """Where models depart from their format."""
 
 from __future__ import annotations

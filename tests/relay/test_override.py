@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (tables, one case a line)
 """Parameter overrides, mode by mode."""
 
 from __future__ import annotations

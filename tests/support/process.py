@@ -24,7 +24,13 @@ def free_port() -> int:
 def run(*args: str, env: dict[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        [*NEWAPI, *args], env={**os.environ, **env}, input=stdin, capture_output=True, text=True, timeout=60
+        [*NEWAPI, *args],
+        env={**os.environ, **env},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -40,11 +40,14 @@ def on_a_port(app: Any, *, lifespan: str = "off") -> Iterator[str]:
     started = threading.Event()
 
     async def run() -> None:
-        task = asyncio.ensure_future(server.serve(sockets=[sock]))
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        started.set()
-        await task
+        startup = server.startup
+
+        async def begun(sockets: list[socket.socket] | None = None) -> None:
+            await startup(sockets)
+            started.set()
+
+        server.startup = begun  # type: ignore[method-assign]
+        await server.serve(sockets=[sock])
 
     def target() -> None:
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -52,6 +52,8 @@ def apply_shown(
     with _keys_file(write_tokens) as file:
         done = apply(local, wanted, who=account(), source=source, prune=prune, only=only, base=made.base)
         _hand_over(done.new_tokens, file, output)
+        if file is not None and done.new_tokens:
+            note(f"New tokens: {len(done.new_tokens)}; their keys are in {write_tokens}.")
     if done.adopted:
         note(f"{len(done.adopted)} made by commands now belong to the file.")
     if done.changes:
@@ -84,4 +86,3 @@ def _hand_over(tokens: Sequence[NewToken], file: TextIO | None, output: Output) 
         return
     for token in tokens:
         file.write(f"{key(token.name)} = {value_of('', token.key.reveal())}\n")
-    note(f"The keys of {len(tokens)} new tokens are in {file.name}.")
