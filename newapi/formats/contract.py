@@ -54,7 +54,7 @@ class Peek(Struct, frozen=True):
     image_size: str = ""
     image_quality: str = ""
     include_usage: bool = True
-    """OpenAI chat and completions: whether the caller wants the closing usage chunk (`stream_options.include_usage`)."""
+    """OpenAI chat and completions: whether the caller wants the closing usage chunk (`include_usage`)."""
 
 
 class Loss(Struct, frozen=True):
@@ -198,7 +198,7 @@ class Format(Struct, frozen=True):
     write_count: Callable[[int], bytes] | None = None
     """Endpoint `count_tokens`: (tokens) -> the answer, where no upstream is there to count."""
     ending: bytes = b""
-    """The frame that ends a stream, where the format has one: added on the verbatim lane when the upstream forgot it."""
+    """The frame that ends a stream, where the format has one: added on the verbatim lane when it was forgotten."""
     usage_frame: Callable[[Usage, WriterOptions], bytes] | None = None
     """A frame that states usage, sent before the end on the verbatim lane when the upstream stated none."""
     frame_filter: Callable[[WriterOptions], Callable[[Frame], bytes] | None] | None = None

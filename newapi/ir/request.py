@@ -10,7 +10,7 @@ from newapi.ir.seal import Seal
 
 
 class CacheMark(Struct, frozen=True):
-    """ "Cache the prompt up to here." `ttl` is "" for the vendor's default (5 minutes), or "1h"."""
+    """An order to cache the prompt up to here. `ttl` is "" for the vendor's default (5 minutes), or "1h"."""
 
     ttl: str = ""
 
@@ -149,7 +149,7 @@ class CustomTool(Struct, frozen=True, tag="custom_tool"):
 
 
 class WebSearch(Struct, frozen=True, tag="web_search"):
-    """ "Search the web if you like", run by the vendor.
+    """Leave to search the web, which the vendor does itself.
 
     `context` is low, medium, high or ""; `user_location` the flat object {city, country, region, timezone} as JSON.
     """

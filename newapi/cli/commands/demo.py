@@ -8,12 +8,11 @@ import typer
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Leave after the requests.")] = False,
 ) -> None:
-    """Show everything at once: a mock upstream, the example configuration, one request in each format, the bill of each.
+    """Show everything at once: a mock upstream, the example configuration, a request in each format, its bill.
 
     Then it serves until Ctrl-C, with the curl lines to try. Everything lies in a temporary directory.
 
     Examples:
-
         newapi demo
         newapi demo --once
     """
@@ -33,9 +32,8 @@ def demo(
             say(f"{done.entry}{' (stream)' if done.stream else ''}: {done.model}")
             say(f"  answer  {done.answer}")
             say(f"  route   {done.entry} -> channel {done.channel} ({done.upstream})")
-            say(
-                f"  bill    {done.prompt_tokens} in, {done.completion_tokens} out = {done.quota} quota = {usd(done.quota)}"
-            )
+            tokens = f"{done.prompt_tokens} in, {done.completion_tokens} out"
+            say(f"  bill    {tokens} = {done.quota} quota = {usd(done.quota)}")
         if once:
             return
         note(f"\nServing at {it.url} until Ctrl-C. Try:")

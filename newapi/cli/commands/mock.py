@@ -14,7 +14,6 @@ def mock(
     """Serve a mock upstream that speaks all four formats and is as strict as the real ones.
 
     Examples:
-
         newapi mock
         newapi mock --port 9000 --latency 0.2 --fail 10%
     """

@@ -13,7 +13,6 @@ def serve(
     """Serve what is applied, until SIGTERM.
 
     Examples:
-
         newapi serve
         newapi serve --config /etc/newapi/config.toml --check
     """
