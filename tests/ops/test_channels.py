@@ -5,37 +5,24 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from newapi import secrets as references
-from newapi.base.errors import CallerError, Conflict, NewapiError, NotFound
+from newapi.base.errors import CallerError, Conflict, NotFound
 from newapi.base.secret import Secret
 from newapi.config.schema import ChannelSpec, Config
 from newapi.ops import apply, channels
 from newapi.ops.channels import ChannelView, Draft
 from newapi.ops.legacy import Told
 from newapi.ops.local import Local
-from newapi.ops.vault import Vault
 from newapi.relay.build import build
 from newapi.store import audit, clock, sealed, snapshot
 from newapi.store.ledger import Settlement, UsageRecord, write_batch
+from tests.ops.sealing import sealing
 
-MASTER = b"m" * 32
 SPEC = ChannelSpec(type="openai", models=("gpt-4o",))
 
 
 @pytest.fixture
 def local(local: Local) -> Local:
-    """A gateway that seals with a real key, and finds what it sealed."""
-
-    def resolve(reference: str) -> Secret:
-        if reference.startswith("secret:"):
-            cipher = sealed.find(local.db, reference.removeprefix("secret:"))
-            if cipher is None:
-                raise NewapiError(f"{reference} is not there")
-            return Secret(references.unseal(MASTER, cipher).decode())
-        return local.vault.resolve(reference)
-
-    vault = Vault(resolve, lambda p: references.seal(MASTER, p), lambda c: references.unseal(MASTER, c))
-    return replace(local, vault=vault)
+    return sealing(local)
 
 
 def make(local: Local, name: str = "main", *keys: str, several: bool = False, **spec: Any) -> ChannelView:
