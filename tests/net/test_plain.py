@@ -10,7 +10,6 @@ from newapi.base.http import HttpCall, HttpReply
 from newapi.net import plain
 from tests.support.upstream import Conversation, serving
 
-
 HEADERS = (("authorization", "Bearer k"), ("content-length", "2"))
 
 
