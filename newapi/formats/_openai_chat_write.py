@@ -457,7 +457,8 @@ class _Writer:
                 "type": "allowed_tools",
                 "allowed_tools": {"mode": choice.mode, "tools": [self._ref(n) for n in names]},
             }
-        else:
+        elif choice.mode != "auto" or self.request.origin != "anthropic_messages":
+            # "auto" is what is meant without it: New API says nothing for Anthropic's callers.
             self.body["tool_choice"] = choice.mode
 
     def _ref(self, name: str) -> dict[str, Any]:
