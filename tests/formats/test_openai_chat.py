@@ -1010,6 +1010,7 @@ WRITTEN: dict[str, tuple[Request, Profile, dict[str, Any]]] = {
         ),
         Profile(),
         {
+            "stream": False,
             "messages": [{"role": "user", "content": "x"}],
             "tools": [
                 {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}},
