@@ -16,6 +16,7 @@ from newapi.ops.users import NewUser
 from newapi.ops.vault import Vault
 from newapi.server.app import create_app
 from newapi.server.runtime import Runtime
+from newapi.store import sealed
 from tests.store.databases import fresh
 
 GROUPS = {"default": {"selectable": True}, "vip": {"ratio": "0.8", "selectable": True}, "svip": {"ratio": "0.5"}}
@@ -104,10 +105,15 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     db = fresh(tmp_path)
     config = msgspec.convert({"groups": GROUPS}, Config, strict=False)
     key: list[bytes] = []
+
+    def stored(name: str) -> Secret | None:
+        cipher = sealed.find(db, name)
+        return Secret(secrets.unseal(key[0], cipher).decode()) if cipher is not None else None
+
     vault = Vault(
-        lambda reference: secrets.resolve(reference, base_dir=tmp_path),
+        lambda reference: secrets.resolve(reference, base_dir=tmp_path, database=stored),
         lambda plain: secrets.seal(key[0], plain),
-        lambda sealed: secrets.unseal(key[0], sealed),
+        lambda cipher: secrets.unseal(key[0], cipher),
     )
     local = Local(db=db, config=config, vault=vault, path=tmp_path / "config.toml")
     key.append(master_key(local))
