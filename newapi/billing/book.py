@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from newapi.billing.price import HOUR_OVER_5M, ONE, ZERO, Price, PriceTier, Rates
+from newapi.billing.price import EXACT, HOUR_OVER_5M, ONE, ZERO, Price, PriceTier, Rates
 
 UNPRICED_RATIO = Decimal("37.5")
 """New API's ratio for a model that nobody priced."""
+_WRITE = Decimal("1.25")
+"""New API's price of writing to a cache over that of the prompt, where no table says it."""
 _TWO = Decimal(2)
+_COMPACT = "-openai-compact"
+_REMEMBERED = 20_000
+"""Names whose price is remembered; callers make names up, so there is a limit."""
 
 
-class TierWish(Protocol):
-    """A tier as the configuration says it, USD a million tokens."""
+class _Dollars(Protocol):
+    """Prices besides the prompt's, USD a million tokens; None is "not said"."""
 
-    @property
-    def up_to(self) -> int | None: ...
-    @property
-    def input(self) -> Decimal: ...
-    @property
-    def output(self) -> Decimal: ...
-    @property
-    def cached_input(self) -> Decimal | None: ...
-    @property
-    def cache_write(self) -> Decimal | None: ...
-
-
-class PriceWish(Protocol):
-    """A model's table in the configuration: dollars, or ratios, or a price a call, or tiers; None is "not said"."""
-
-    @property
-    def input(self) -> Decimal | None: ...
     @property
     def output(self) -> Decimal | None: ...
     @property
     def cached_input(self) -> Decimal | None: ...
     @property
     def cache_write(self) -> Decimal | None: ...
+
+
+class TierWish(_Dollars, Protocol):
+    """A tier as the configuration says it."""
+
+    @property
+    def up_to(self) -> int | None: ...
+    @property
+    def input(self) -> Decimal: ...
+
+
+class PriceWish(_Dollars, Protocol):
+    """A model's table in the configuration: dollars, or ratios, or a price a call, or tiers; None is "not said"."""
+
+    @property
+    def input(self) -> Decimal | None: ...
     @property
     def ratio(self) -> Decimal | None: ...
     @property
@@ -124,6 +128,12 @@ def builtin() -> Tables:
     return Tables(msgspec.json.decode((resources.files("newapi.billing") / "default_prices.json").read_bytes()))
 
 
+def _lookup(table: Mapping[str, Decimal], name: str) -> Decimal | None:
+    """Return what `table` says of a normalised name; all names for compaction share an entry."""
+    found = table.get(name)
+    return table.get("*" + _COMPACT) if found is None and name.endswith(_COMPACT) else found
+
+
 def normalise(model: str) -> str:
     """Return the name under which a family of names is priced: billing.md 2.2."""
     for family in ("gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"):
@@ -162,7 +172,7 @@ class PriceBook:
     def find(self, model: str) -> Price | None:
         """Return the price of `model`, None when it has none and such are rejected."""
         if model not in self._found:
-            if len(self._found) > 20_000:
+            if len(self._found) >= _REMEMBERED:
                 self._found.clear()
             self._found[model] = self._find(model)
         return self._found[model]
@@ -179,82 +189,71 @@ class PriceBook:
 
     def _find(self, model: str) -> Price | None:
         tables, name = self._tables, normalise(model)
-        wish = self._models.get(model) or self._models.get(name)
-        compact = model.endswith("-openai-compact")
-        per_call = tables.model_price.get(name)
-        if per_call is None and compact:
-            per_call = tables.model_price.get("*-openai-compact")
-        ratio = tables.model_ratio.get(name)
-        if ratio is None and compact:
-            ratio = tables.model_ratio.get("*-openai-compact")
-        if wish is not None and (
-            wish.price is not None or wish.ratio is not None or wish.input is not None or wish.tiers
-        ):
-            tiers = tuple(PriceTier(t.up_to, self._dollars(t, model, name)) for t in wish.tiers)
-            rates = tiers[-1].rates if tiers else self._rates(wish, wish.ratio or ZERO, model, name)
-            return self._price(model, wish.price, rates, "config", wish, tiers)
-        if per_call is not None:
-            return self._price(model, per_call, self._rates(wish, ZERO, model, name), "builtin", wish)
-        if ratio is not None:
-            return self._price(model, None, self._rates(wish, ratio, model, name), "builtin", wish)
-        if self._unpriced == "default":
-            return self._price(model, None, self._rates(wish, UNPRICED_RATIO, model, name), "default", wish)
+        wish = self._said(model, name)
+        ratio = _lookup(tables.model_ratio, name)
+        per_call = _lookup(tables.model_price, name)
+        with localcontext(EXACT):
+            if wish is not None:
+                if wish.tiers:
+                    tiers = tuple(PriceTier(t.up_to, self._rates(model, t.input / _TWO, wish, t)) for t in wish.tiers)
+                    return self._price(model, wish.price, tiers[-1].rates, "config", wish, tiers)
+                own = wish.ratio if wish.input is None else wish.input / _TWO
+                if own is not None or wish.price is not None:
+                    return self._price(model, wish.price, self._rates(model, own or ZERO, wish, wish), "config", wish)
+            if per_call is not None:
+                return self._price(model, per_call, self._rates(model, ZERO, wish, wish), "builtin", wish)
+            if ratio is not None:
+                return self._price(model, None, self._rates(model, ratio, wish, wish), "builtin", wish)
+            if self._unpriced == "default":
+                return self._price(model, None, self._rates(model, UNPRICED_RATIO, wish, wish), "default", wish)
         return None
+
+    def _said(self, model: str, name: str) -> PriceWish | None:
+        """Return what the configuration says of a model, or of the family that it belongs to."""
+        found = self._models.get(model) or self._models.get(name)
+        if found is None and model.endswith(_COMPACT):
+            found = self._models.get("*" + _COMPACT)
+        return found
 
     def _price(
         self,
         model: str,
         per_call: Decimal | None,
         rates: Rates,
-        source: Any,
+        source: Literal["config", "builtin", "default"],
         wish: PriceWish | None,
         tiers: tuple[PriceTier, ...] = (),
     ) -> Price:
         tables, name = self._tables, normalise(model)
         audio = name in tables.audio_ratio or name in tables.audio_completion_ratio
-        audio = audio or (wish is not None and (wish.audio_ratio or wish.audio_completion_ratio) is not None)
+        if wish is not None:
+            audio = audio or wish.audio_ratio is not None or wish.audio_completion_ratio is not None
         return Price(model, per_call, rates, tiers, audio, tables.audio_input(model), source)
 
-    def _rates(self, wish: PriceWish | None, ratio: Decimal, model: str, name: str) -> Rates:
-        tables = self._tables
+    def _rates(self, model: str, ratio: Decimal, wish: PriceWish | None, dollars: _Dollars | None) -> Rates:
+        """Return the rates of a model whose prompt costs `ratio`.
 
-        def factor(said: Decimal | None, default: Decimal) -> Decimal:
-            return default if said is None else said
+        Of each factor what is said first counts: in dollars, as a ratio, by the tables.
+        """
+        tables, name = self._tables, normalise(model)
 
-        if wish is not None and wish.input is not None:
-            ratio = wish.input / _TWO
-        completion = factor(wish.completion_ratio if wish else None, tables.completion(name))
-        output = ratio * completion
-        read = ratio * factor(wish.cache_ratio if wish else None, tables.cache_ratio.get(model, ONE))
-        write = ratio * factor(
-            wish.cache_write_ratio if wish else None, tables.create_cache_ratio.get(model, Decimal("1.25"))
-        )
-        if wish is not None:
-            output = output if wish.output is None else wish.output / _TWO
-            read = read if wish.cached_input is None else wish.cached_input / _TWO
-            write = write if wish.cache_write is None else wish.cache_write / _TWO
-        audio = ratio * factor(wish.audio_ratio if wish else None, tables.audio_ratio.get(name, ONE))
-        audio_completion = factor(
-            wish.audio_completion_ratio if wish else None, tables.audio_completion_ratio.get(name, ONE)
-        )
+        def rate(dollar: str, factor: str, default: Decimal) -> Decimal:
+            usd: Decimal | None = getattr(dollars, dollar, None)
+            return ratio * said(factor, default) if usd is None else usd / _TWO
+
+        def said(factor: str, default: Decimal) -> Decimal:
+            own: Decimal | None = getattr(wish, factor, None)
+            return default if own is None else own
+
+        audio = ratio * said("audio_ratio", tables.audio_ratio.get(name, ONE))
+        write = rate("cache_write", "cache_write_ratio", tables.create_cache_ratio.get(model, _WRITE))
         return Rates(
             input=ratio,
-            output=output,
-            cache_read=read,
+            output=rate("output", "completion_ratio", tables.completion(name)),
+            cache_read=rate("cached_input", "cache_ratio", tables.cache_ratio.get(model, ONE)),
             cache_write=write,
             cache_write_1h=write * HOUR_OVER_5M,
-            image=ratio * factor(wish.image_ratio if wish else None, tables.image_ratio.get(model, ONE)),
+            image=ratio * said("image_ratio", tables.image_ratio.get(model, ONE)),
             audio=audio,
-            audio_output=audio * audio_completion,
-        )
-
-    def _dollars(self, tier: TierWish, model: str, name: str) -> Rates:
-        """Return a tier's rates; what it does not say is in proportion to its input price."""
-        base = self._rates(None, tier.input / _TWO, model, name)
-        return msgspec.structs.replace(
-            base,
-            output=tier.output / _TWO,
-            cache_read=base.cache_read if tier.cached_input is None else tier.cached_input / _TWO,
-            cache_write=base.cache_write if tier.cache_write is None else tier.cache_write / _TWO,
-            cache_write_1h=(base.cache_write if tier.cache_write is None else tier.cache_write / _TWO) * HOUR_OVER_5M,
+            audio_output=audio * said("audio_completion_ratio", tables.audio_completion_ratio.get(name, ONE)),
         )

@@ -1,33 +1,20 @@
-"""What a request costs: one dot product of tokens and rates, exact to the unit."""
+"""What a request costs: the sum of its quotation, exact to the unit."""
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 from msgspec import Struct
 
 from newapi.base.units import QUOTA_PER_USD, Quota
-from newapi.billing.price import ONE, ZERO, Price, Rates
+from newapi.billing.price import EXACT, ONE, ZERO, Price
+from newapi.billing.quote import Call, Line, by_sound, openrouter_usage, plain, quote
 from newapi.ir.usage import Usage
 
-_SEARCH_USD = Decimal("0.01")
-_PREVIEW_SEARCH_USD = Decimal("0.025")
-_PREVIEW_PREFIXES = ("gpt-4o", "gpt-4.1")
-_SOUND_ENDPOINTS = ("speech", "transcription", "translation")
-_PICTURES = ("images", "image_edits")
+__all__ = ["Bill", "Call", "charge", "logged_prompt"]
 
-
-class Call(Struct, frozen=True, kw_only=True):
-    """What a price depends on besides usage: endpoint, formats on both sides, a picture's number, size and quality."""
-
-    endpoint: str = "chat"
-    entry_format: str = ""
-    upstream_format: str = ""
-    provider: str = ""
-    n: int = 1
-    image_size: str = ""
-    image_quality: str = ""
+_ANTHROPIC = "anthropic_messages"
 
 
 class Bill(Struct, frozen=True):
@@ -41,14 +28,15 @@ class Bill(Struct, frozen=True):
 
 def logged_prompt(usage: Usage, upstream_format: str) -> int:
     """Return the prompt tokens as New API logs them: Anthropic's without the cached, everyone else's all."""
-    return usage.input if upstream_format == "anthropic_messages" else usage.prompt
+    return usage.input if upstream_format == _ANTHROPIC else usage.prompt
 
 
 def charge(usage: Usage, price: Price, *, group_ratio: Decimal = ONE, call: Call | None = None) -> Bill:
     """Return what one request costs.
 
-    Halves are rounded up; a paid request that used any token costs at least 1, so that small requests are never free;
-    no token, no charge, except where a call has a price of its own that is not about tokens (a picture).
+    Halves are rounded up. Paid tokens cost at least 1, so that small requests are never free; New API knows no such
+    minimum for the price of a call, nor where sound has prices of its own. No token, no charge, except for a call that
+    has a price of its own and is not about tokens (a picture).
 
     Args:
         usage: Tokens in disjoint buckets.
@@ -57,89 +45,32 @@ def charge(usage: Usage, price: Price, *, group_ratio: Decimal = ONE, call: Call
         call: What else the price depends on.
     """
     call = call or Call()
-    searches = _searches(usage, price, call)
-    factors: dict[str, Any] = _factors(price, usage, group_ratio)
-    if price.per_call is not None:
-        exact = price.per_call * picture_ratio(price.model, call) * QUOTA_PER_USD
-        if call.endpoint in _PICTURES:
-            exact *= max(1, call.n)
-            factors["n"] = max(1, call.n)
-        exact = (exact + searches) * group_ratio
-        paid = usage.total > 0 or call.endpoint != "chat"
-        quota = _round(exact) if paid else 0
-    else:
-        lines = _lines(usage, price, call)
-        factors["lines"] = {name: [tokens, str(rate)] for name, tokens, rate in lines if tokens}
-        exact = (sum((tokens * rate for _, tokens, rate in lines), ZERO) + searches) * group_ratio
-        quota = _round(exact)
-        if usage.total == 0:
-            quota = 0
-        elif quota <= 0 and price.rates.input * group_ratio != 0:
-            quota = 1
-    if searches:
-        factors["web_search"] = str(searches)
+    if call.provider == "openrouter" and call.upstream_format == _ANTHROPIC:
+        usage = openrouter_usage(usage, price)
+    lines = quote(price, usage, group_ratio, call=call)
+    with localcontext(EXACT):
+        exact = sum((line.quota for line in lines), ZERO)
+        quota = int(exact.quantize(ONE, ROUND_HALF_UP))
+    by_call = price.per_call is not None
+    if usage.total == 0 and not (by_call and call.endpoint != "chat"):
+        quota = 0
+    elif quota == 0 and not by_call and not by_sound(usage, price, call):
+        paid = exact > 0 or (price.rates_for(usage.prompt).input > 0 and group_ratio > 0)
+        quota = 1 if paid else 0
+    factors = _factors(price, usage, group_ratio, call) | _lines(lines) | {"exact": plain(exact)}
     return Bill(Quota(quota), factors, logged_prompt(usage, call.upstream_format), usage.completion)
 
 
-def _lines(usage: Usage, price: Price, call: Call) -> list[tuple[str, int, Decimal]]:
-    rates: Rates = price.rates_for(usage.prompt)
-    sound = usage.input_audio or usage.output_audio
-    if sound and price.audio_priced:
-        # New API's audio formula has no cache discount.
-        text = usage.prompt - usage.input_audio
-        return [
-            ("input", text, rates.input),
-            ("input_audio", usage.input_audio, rates.audio),
-            ("output", usage.completion - usage.output_audio, rates.output),
-            ("output_audio", usage.output_audio, rates.audio_output),
-        ]
-    audio_rate = rates.input
-    if price.audio_input_usd is not None:
-        audio_rate = price.audio_input_usd * QUOTA_PER_USD / 1_000_000
-    return [
-        ("input", usage.input, rates.input),
-        ("cache_read", usage.cache_read, rates.cache_read),
-        ("cache_write_5m", usage.cache_write_5m, rates.cache_write),
-        ("cache_write_1h", usage.cache_write_1h, rates.cache_write_1h),
-        ("input_image", usage.input_image, rates.image),
-        ("input_audio", usage.input_audio, audio_rate),
-        ("output", usage.output, rates.output),
-        ("reasoning", usage.reasoning, rates.output),
-        ("output_image", usage.output_image, rates.output),
-        ("output_audio", usage.output_audio, rates.output),
-    ]
-
-
-def _searches(usage: Usage, price: Price, call: Call) -> Decimal:
-    """Return the quota of server-side web searches, before the group's ratio."""
-    if usage.web_searches:
-        return usage.web_searches * _SEARCH_USD * QUOTA_PER_USD
-    if call.endpoint == "chat" and price.model.endswith("search-preview"):
-        usd = _PREVIEW_SEARCH_USD if price.model.startswith(_PREVIEW_PREFIXES) else _SEARCH_USD
-        return usd * QUOTA_PER_USD
-    return ZERO
-
-
-def picture_ratio(model: str, call: Call) -> Decimal:
-    """Return what a picture's size and quality multiply the price of a call by: New API knows it for DALL·E."""
-    if not model.startswith("dall-e") or call.endpoint not in _PICTURES:
-        return ONE
-    wide = call.image_size in ("1024x1792", "1792x1024")
-    size = {"256x256": Decimal("0.4"), "512x512": Decimal("0.45")}.get(call.image_size, Decimal(2) if wide else ONE)
-    if model == "dall-e-3" and call.image_quality == "hd":
-        return size * (Decimal("1.5") if wide else Decimal(2))
-    return size
-
-
-def _factors(price: Price, usage: Usage, group_ratio: Decimal) -> dict[str, Any]:
-    """Return New API's names for what goes into the bill; numbers as it shows them."""
-    rates = price.rates_for(usage.prompt)
+def _factors(price: Price, usage: Usage, group_ratio: Decimal, call: Call) -> dict[str, Any]:
+    """Return New API's names for what goes into the bill; numbers as it shows them, for people and for scripts."""
+    tier = price.tier_for(usage.prompt)
+    rates = price.rates if tier is None else tier.rates
     base = rates.input
 
-    def over(rate: Decimal) -> float:
+    def over(rate: Decimal, base: Decimal = base) -> float:
         return float(rate / base) if base else 0.0
 
-    return {
+    factors: dict[str, Any] = {
         "model_ratio": float(base),
         "completion_ratio": over(rates.output),
         "cache_ratio": over(rates.cache_read),
@@ -150,7 +81,54 @@ def _factors(price: Price, usage: Usage, group_ratio: Decimal) -> dict[str, Any]
         "cache_creation_tokens": usage.cache_write,
         "price_source": price.source,
     }
+    if call.upstream_format == _ANTHROPIC:
+        factors |= {"claude": True, "usage_semantic": "anthropic"}
+    if usage.cache_write:
+        factors["cache_write_tokens"] = usage.cache_write
+    if usage.cache_write_1h:
+        factors |= {
+            "cache_creation_tokens_5m": usage.cache_write_5m,
+            "cache_creation_ratio_5m": over(rates.cache_write),
+            "cache_creation_tokens_1h": usage.cache_write_1h,
+            "cache_creation_ratio_1h": over(rates.cache_write_1h),
+        }
+    if usage.input_image:
+        factors |= {"image": True, "image_ratio": over(rates.image), "image_output": usage.input_image}
+    if by_sound(usage, price, call):
+        factors |= {
+            "audio": True,
+            "audio_input": usage.input_audio,
+            "audio_output": usage.output_audio,
+            "text_input": usage.prompt - usage.input_audio,
+            "text_output": usage.completion - usage.output_audio,
+            "audio_ratio": over(rates.audio),
+            "audio_completion_ratio": over(rates.audio_output, rates.audio),
+        }
+    elif usage.input_audio and price.audio_input_usd is not None:
+        factors |= {
+            "audio_input_seperate_price": True,
+            "audio_input_token_count": usage.input_audio,
+            "audio_input_price": float(price.audio_input_usd),
+        }
+    if tier is not None:
+        factors["tier"] = tier.up_to
+    if call.multipliers:
+        factors["multipliers"] = {name: float(value) for name, value in call.multipliers.items()}
+    return factors
 
 
-def _round(exact: Decimal) -> int:
-    return int(exact.quantize(ONE, ROUND_HALF_UP))
+def _lines(lines: list[Line]) -> dict[str, Any]:
+    """Return each line as [count, quota for one], and the vendor's tools under New API's names, USD a thousand."""
+    said: dict[str, Any] = {"lines": {line.what: [line.count, plain(line.rate)] for line in lines}}
+    for line in lines:
+        usd = line.rate / QUOTA_PER_USD
+        match line.what:
+            case "web_search" | "file_search" as tool:
+                said |= {tool: True, f"{tool}_call_count": line.count, f"{tool}_price": float(usd * 1000)}
+            case "tool_picture":
+                said |= {"image_generation_call": True, "image_generation_call_price": float(usd)}
+            case "call" if line.count > 1:
+                said["n"] = line.count
+            case _:
+                pass
+    return said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Literal
 
 from msgspec import Struct
@@ -11,6 +11,10 @@ ZERO, ONE = Decimal(0), Decimal(1)
 
 HOUR_OVER_5M = Decimal("1.6")
 """An hour in Anthropic's cache costs 6 / 3.75 of what five minutes cost."""
+
+EXACT = Context(prec=200, traps=[DivisionByZero, InvalidOperation, Overflow])
+"""Digits enough for every product and sum here: a ratio may have 17, a rate is a product of four of them, and the
+default of 28 would round before a bill does. For `decimal.localcontext`."""
 
 
 class Rates(Struct, frozen=True):
@@ -55,16 +59,22 @@ class Price(Struct, frozen=True):
     audio_input_usd: Decimal | None = None
     source: Literal["config", "builtin", "default"] = "builtin"
 
-    def rates_for(self, prompt: int) -> Rates:
-        """Return the rates for a prompt of `prompt` tokens."""
+    def tier_for(self, prompt: int) -> PriceTier | None:
+        """Return the tier of a prompt of `prompt` tokens, None where there are no tiers. The last one has no end."""
         for tier in self.tiers:
             if tier.up_to is None or prompt <= tier.up_to:
-                return tier.rates
-        return self.rates
+                return tier
+        return self.tiers[-1] if self.tiers else None
+
+    def rates_for(self, prompt: int) -> Rates:
+        """Return the rates for a prompt of `prompt` tokens."""
+        tier = self.tier_for(prompt)
+        return self.rates if tier is None else tier.rates
 
     @property
     def free(self) -> bool:
         """Whether it costs nothing, however much is used."""
         if self.per_call is not None:
             return self.per_call == 0
-        return self.rates.input == 0 and self.rates.output == 0
+        every = (*(t.rates for t in self.tiers), self.rates)
+        return all(r.input == 0 and r.output == 0 for r in every)
