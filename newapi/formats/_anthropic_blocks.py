@@ -86,8 +86,8 @@ def seal_of(slot: str | None) -> Seal | None:
 
 
 def call_of(block: Block) -> ToolCall:
-    """Return the call of a `tool_use` block; its input stays the text that came."""
-    args = bytes(block.input).decode()
+    """Return the call of a `tool_use` block; its input is the text that came, without white space."""
+    args = msgspec.json.format(bytes(block.input), indent=-1).decode()
     return ToolCall(block.id or "", block.name or "", "{}" if args == "null" else args, cache=block.mark)
 
 

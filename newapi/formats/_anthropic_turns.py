@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw
 
-from newapi.base.errors import Unsupported
+from newapi.base.errors import CallerError, Unsupported
 from newapi.formats._anthropic_blocks import ORIGIN
 from newapi.formats.contract import Profile
 from newapi.ir.request import (
@@ -198,6 +198,7 @@ def media_block(media: Media, *, titled: bool = True) -> Json:
 
     Raises:
         Unsupported: It is stored at another vendor.
+        CallerError: A text's base64 is broken.
     """
     kind = "document" if media.kind == "document" else "image"
     match media.source:
@@ -206,8 +207,7 @@ def media_block(media: Media, *, titled: bool = True) -> Json:
         case Inline(data=data):
             mime = media.mime.partition(";")[0].strip().lower()
             if kind == "document" and (mime.startswith("text/") or mime in _TEXTUAL):
-                text = binascii.a2b_base64(data).decode("utf-8", "replace")
-                source = {"type": "text", "media_type": "text/plain", "data": text}
+                source = {"type": "text", "media_type": "text/plain", "data": _decoded(data)}
             else:
                 source = {"type": "base64", "media_type": mime or _default_mime(kind), "data": data}
         case file:
@@ -218,6 +218,13 @@ def media_block(media: Media, *, titled: bool = True) -> Json:
     if titled and kind == "document" and media.name:
         out["title"] = media.name
     return out | cache_control(media.cache)
+
+
+def _decoded(data: str) -> str:
+    try:
+        return binascii.a2b_base64(data).decode("utf-8", "replace")
+    except binascii.Error as e:
+        raise CallerError(f"a document is no base64: {e}", param="messages") from None
 
 
 def _default_mime(kind: str) -> str:

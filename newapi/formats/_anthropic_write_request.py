@@ -42,6 +42,7 @@ def write_request(request: Request, profile: Profile) -> Written:
 
     Raises:
         Unsupported: A part has no form here: a file stored at another vendor.
+        CallerError: A document's base64 is broken.
     """
     writer = _RequestWriter(request, profile)
     return Written(msgspec.json.encode(writer.body()), tuple(dict.fromkeys(writer.losses)))

@@ -29,6 +29,7 @@ _SHARE = 0.8
 """Part of `max_tokens` that `-thinking` may think with: New API's."""
 _ROOM = 1280
 """The least `max_tokens` for which that share is a budget Anthropic takes."""
+_BETA = ("beta", "true")
 _SAMPLING = ("temperature", "top_p", "top_k")
 
 
@@ -99,11 +100,11 @@ def _edit(body: Body, target: Target) -> Target:
     """Do what the model's suffix says, and fill in what Anthropic demands."""
     model, said = suffix(target.model)
     target = replace(target, model=model)
-    if target.endpoint != "chat":
-        return target
     native = target.entry == target.format
     if native:
         drop_foreign_thoughts(body)
+    if target.endpoint != "chat":
+        return target
     if body.get("max_tokens") is None:
         body.set("max_tokens", DEFAULT_MAX_OUTPUT)
     if said == "thinking":
@@ -121,11 +122,12 @@ def _try_hard(body: Body, target: Target, effort: str, native: bool) -> None:
         body.drop(*_SAMPLING)
     else:
         _no_sampling(body, target, native)
-    body.set("thinking", thinking)
+    if not _forces_a_call(body):
+        body.set("thinking", thinking)
 
 
 def _think(body: Body, target: Target, native: bool) -> None:
-    if body.get("thinking") is not None and native:
+    if (body.get("thinking") is not None and native) or _forces_a_call(body):
         return
     if profile(target.model).sampling is False:
         _try_hard(body, replace(target, model=_ADAPTIVE_ONLY[0]), "high", native)
@@ -135,6 +137,12 @@ def _think(body: Body, target: Target, native: bool) -> None:
     body.set("max_tokens", limit)
     body.set("thinking", {"type": "enabled", "budget_tokens": int(limit * _SHARE)})
     _no_sampling(body, target, native)
+
+
+def _forces_a_call(body: Body) -> bool:
+    """Thinking and a forced call exclude each other; the call is what the caller asked for in so many words."""
+    choice: object = body.get("tool_choice")
+    return isinstance(choice, dict) and choice.get("type") in ("any", "tool")  # pyright: ignore[reportUnknownMemberType]  # JSON
 
 
 def _with_effort(body: Body, effort: str) -> dict[str, Any]:
@@ -169,7 +177,9 @@ def _call(target: Target, body: bytes) -> HttpCall:
     ]
     if beta := target.headers.get("anthropic-beta"):
         headers.append(("anthropic-beta", beta))
-    query = target.query if native else ()
+    query = target.query if native else tuple(q for q in target.query if q == _BETA)
+    if target.options.get("claude_beta_query") and _BETA not in query:
+        query = (*query, _BETA)
     return HttpCall("POST", url(target, query), tuple(headers), body)
 
 
@@ -185,6 +195,6 @@ PROVIDER = Provider(
     call=_call,
     profile=profile,
     edit=_edit,
-    models_path="/v1/models",
+    options=("claude_beta_query",),
     docs="https://docs.claude.com/en/api",
 )
