@@ -75,10 +75,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Owner(Struct, frozen=True):
-    """Whose tokens they are, and the groups that may be chosen for them."""
+    """Whose tokens they are: `group` is the owner's, `groups` are those that may be chosen for them."""
 
     id: int
     name: str
+    group: str
     groups: Collection[str]
 
 
@@ -144,11 +145,11 @@ def create(local: Local, owner: Owner, wanted: Wanted, *, limit: int = MAX_TOKEN
     remaining, expires_at = wanted.remaining or 0, wanted.expires_at or 0.0
     spec = TokenSpec(
         user=owner.name,
-        group=wanted.group or "",
+        group=wanted.group or owner.group,
         models=wanted.models or (),
         allow_ips=wanted.allow_ips or (),
         unlimited=bool(wanted.unlimited),
-        quota=_dollars(remaining),
+        quota=None if wanted.unlimited else _dollars(remaining),
         expires=_moment(expires_at),
     )
     columns = {
@@ -185,9 +186,13 @@ def change(local: Local, owner: Owner, id: int, wanted: Wanted, *, now: float) -
             wanted = replace(wanted, group=None)  # it may keep what it has
         _check(owner, wanted)
         spec = specs.decode(record.spec, TokenSpec, f"token {record.name!r}")
-        changed = {k: v for k in ("models", "allow_ips", "group", "unlimited") if (v := getattr(wanted, k)) is not None}
-        if wanted.remaining is not None:
-            changed["quota"] = _dollars(wanted.remaining)
+        changed = {k: v for k in ("models", "allow_ips", "unlimited") if (v := getattr(wanted, k)) is not None}
+        if wanted.group is not None:
+            changed["group"] = wanted.group or owner.group
+        if changed.get("unlimited", record.unlimited):
+            changed["quota"] = None
+        elif wanted.remaining is not None or record.unlimited:
+            changed["quota"] = _dollars(record.remaining if wanted.remaining is None else wanted.remaining)
         if wanted.expires_at is not None:
             changed["expires"] = _moment(wanted.expires_at)
         columns = {

@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from newapi.base.errors import CallerError, Conflict, NewapiError, NotFound
 from newapi.base.secret import Secret
 from newapi.base.units import QUOTA_PER_USD, usd
+from newapi.config.schema import TokenSpec
 from newapi.ops import sessions
-from newapi.store import audit, clock
+from newapi.store import audit, clock, specs, tokens
 from newapi.store import ledger as store_ledger
 from newapi.store import users as store
 from newapi.store.database import Connection, Database
@@ -236,6 +238,10 @@ def change(db: Database, id: int, changes: Changes, *, who: str, now: float | No
         if columns.get("state") == "disabled":
             columns["session_epoch"] = record.session_epoch + 1
         store.update(c, id, columns)
+        if "name" in columns:
+            for token in tokens.select(c, user_id=id):
+                spec = replace(specs.decode(token.spec, TokenSpec, f"token {token.name!r}"), user=columns["name"])
+                tokens.update(c, token.id, {"spec": specs.encode(spec)})
         said = {k: v for k, v in columns.items() if k != "session_epoch"}
         audit.note(c, audit.Entry(now, who, "user.set", record.name, detail=said))
         return _view(_by_id(c, id))

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from newapi.config.load import load
+from newapi.ops.apply import plan
+from newapi.ops.export import export
 from newapi.store.models import Token
 from tests.server.conftest import Browser, Server
 
@@ -138,3 +141,25 @@ async def test_search(root: Browser) -> None:
 @pytest.mark.parametrize("id", ["abc", "-1", "1e3", "99999999999999999999", "٣"])
 async def test_ids_that_are_none(root: Browser, id: str) -> None:
     await root.refused("GET", f"/api/token/{id}")
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"unlimited_quota": True, "remain_quota": 0},
+        {"unlimited_quota": False, "remain_quota": 123, "expired_time": 4_000_000_000},
+        {"group": "vip", "model_limits_enabled": True, "model_limits": "gpt-4o", "allow_ips": "10.0.0.0/8"},
+        {"name": ""},
+    ],
+)
+async def test_what_is_made_here_can_be_exported_and_applied(server: Server, about: dict[str, Any]) -> None:
+    sam = await server.user("sam", group="svip")
+    token = await made(sam, **about)
+    await sam.do("PUT", "/api/user/self", {"username": "samuel"})
+    for change in ({}, {"unlimited_quota": False, "remain_quota": 7}, {"unlimited_quota": True}, {"group": ""}):
+        await sam.do("PUT", "/api/token/", {"id": token["id"], **change})
+        path = server.runtime.local.path
+        path.write_text(export(server.db))
+        config = load(path).config
+        assert not plan(server.runtime.local, config).changes
+        assert {spec.user for spec in config.tokens.values()} == {"samuel"}

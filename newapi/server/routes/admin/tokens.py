@@ -134,7 +134,7 @@ def _page(call: Call, *, keyword: str = "", key: str = "") -> dict[str, Any]:
 def _owner(call: Call) -> Owner:
     snapshot = call.runtime.gateway.snapshot
     groups = {"default", *snapshot.groups} if call.asker.role == "root" else usable(snapshot, call.asker.group)
-    return Owner(call.asker.id, call.asker.name, groups)
+    return Owner(call.asker.id, call.asker.name, call.asker.group, groups)
 
 
 def _wanted(body: _Token) -> Wanted:
