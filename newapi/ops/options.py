@@ -158,8 +158,8 @@ def secret(local: Local, name: str) -> Secret | None:
 
 
 def _check(name: str, value: str) -> None:
-    if name.endswith("Enabled") and value not in ("true", "false"):
-        raise CallerError(f"{name} is true or false", param="value")
+    if name.endswith("Enabled"):
+        _flag(name, value)
     default = DEFAULTS.get(name, "")
     if default[:1] in ("{", "["):
         _json(name, value, dict if default[0] == "{" else list)
@@ -397,6 +397,12 @@ def _whole(name: str, value: str) -> int:
     return int(found)
 
 
+def _flag(name: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise CallerError(f"{name} is true or false", param="value")
+    return value == "true"
+
+
 def _text(value: Mapping[str, Any]) -> str:
     def plain(number: Any) -> Any:
         if isinstance(number, dict):
@@ -452,7 +458,7 @@ _OWN: Mapping[str, _Own] = {
         "billing",
         BillingSpec,
         lambda s: "true" if s.unpriced == "default" else "false",
-        lambda s, v: replace(s, unpriced="default" if v == "true" else "reject"),
+        lambda s, v: replace(s, unpriced="default" if _flag("SelfUseModeEnabled", v) else "reject"),
     ),
 }
 """Options that this gateway has itself: how each is read and written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from newapi.store.database import Database
 from newapi.store.models import Channel, Secret
 
 State = Literal["enabled", "disabled", "tripped"]
+_REFERRED = re.compile(r'"secret:([^"\\]+)"')
 
 
 class ChannelRecord(Struct, frozen=True):
@@ -107,14 +109,11 @@ def forget_secrets(c: peewee.Database, names: Collection[str]) -> None:
     """Delete what `secret:` references of channels named, but for what other channels still refer to."""
     if not names:
         return
-    kept = {name for name in names for _ in _referring(c, name)}
-    Secret.delete().where(Secret.name.in_([name for name in names if name not in kept])).execute(c)
-
-
-def _referring(c: peewee.Database, name: str) -> list[Any]:
-    # A quote ends the name in the JSON of the spec, so that no longer name is meant.
-    query = Channel.select(Channel.id).where(Channel.spec.contains(f'"secret:{name}"')).limit(1)
-    return list(query.tuples().execute(c))
+    specs = Channel.select(Channel.spec).where(Channel.spec.contains('"secret:')).tuples().execute(c)
+    kept = {name for (spec,) in specs for name in _REFERRED.findall(spec)}
+    gone = [name for name in names if name not in kept]
+    for start in range(0, len(gone), 500):
+        Secret.delete().where(Secret.name.in_(gone[start : start + 500])).execute(c)
 
 
 def set_state(db: Database, id: int, state: State, reason: str = "", *, expect: State | None = None) -> bool:

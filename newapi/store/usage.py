@@ -97,7 +97,7 @@ def _columns(db: Database, by: By) -> list[tuple[str, Any]]:
             return [("channel_id", Record.channel_id), ("channel", Record.channel_name)]
         case "day" | "hour":
             size = _SECONDS[by]
+            # Written out: PostgreSQL takes two parameters for two values, and the column it is grouped by for another.
             # SQLite may lack FLOOR, and elsewhere a CAST rounds.
-            parts = Record.created_at / size
-            whole = parts.cast("INTEGER") if db.dialect == "sqlite" else peewee.fn.FLOOR(parts)
-            return [("at", whole * size)]
+            whole = f"CAST(created_at / {size} AS INTEGER)" if db.dialect == "sqlite" else f"FLOOR(created_at / {size})"
+            return [("at", peewee.SQL(f"{whole} * {size}"))]

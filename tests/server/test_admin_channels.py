@@ -104,6 +104,11 @@ async def test_a_change_may_set_to_nothing(root: Browser) -> None:
     assert (changed["priority"], changed["tag"], changed["models"], changed["remark"]) == (0, "", "", "r")
 
 
+async def test_made_disabled(root: Browser) -> None:
+    (id,) = await make(root, status=2)
+    assert (await show(root, id))["status"] == 2
+
+
 async def test_a_change_may_switch(root: Browser) -> None:
     (id,) = await make(root)
     assert (await root.do("PUT", f"{BASE}/", {"id": id, "status": 2}))["status"] == 2

@@ -236,6 +236,8 @@ def create(call: Call) -> Reply:
     if not isinstance(key, str) or not key.strip():
         raise CallerError("channel cannot be empty: it needs a key", param="key")
     told = legacy.new(fields)
+    if fields.get("status") == NUMBER_OF_STATUS["disabled"]:
+        told = Told(msgspec.structs.replace(told.spec, enabled=False), told.kept)
     name = str(fields.get("name") or "")
     if mode == "single":
         drafts = [Draft(name, told, [Secret(key)])]

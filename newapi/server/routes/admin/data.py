@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from newapi.base.errors import CallerError
 from newapi.ops.usage import By, UsageSum, usage
 from newapi.server.routes.admin.auth import Call, Door
+from newapi.server.routes.admin.logs import seconds
 from newapi.server.runtime import Runtime
 from newapi.store.ledger import RecordFilter
 
@@ -107,12 +108,5 @@ def _flow_row(found: UsageSum) -> dict[str, Any]:
 
 def _span(call: Call) -> tuple[float, float | None]:
     """Return the time that is asked for; where no beginning is said, the last month of it."""
-    since, until = (_seconds(call, name) for name in ("start_timestamp", "end_timestamp"))
+    since, until = (seconds(call, name) for name in ("start_timestamp", "end_timestamp"))
     return since or (until or call.now) - MONTH, until + 1 if until else None
-
-
-def _seconds(call: Call, name: str) -> int:
-    text = call.query.get(name, "")
-    if text and not (text.isascii() and text.isdecimal() and len(text) < 16):
-        raise CallerError(f"{name} is no number", param=name)
-    return int(text or 0)

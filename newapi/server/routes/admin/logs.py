@@ -64,7 +64,7 @@ def own_sums(call: Call) -> dict[str, int]:
 
 def clear(call: Call) -> int:
     """Delete the lines older than `target_timestamp`; return how many."""
-    before = _seconds(call, "target_timestamp")
+    before = seconds(call, "target_timestamp")
     if not before:
         raise CallerError("target timestamp is required", param="target_timestamp")
     deleted = prune_records(call.db, before)
@@ -120,7 +120,7 @@ def _rate(call: Call, wanted: RecordFilter) -> dict[str, int]:
 
 def _filter(call: Call) -> RecordFilter:
     wanted = _common(call)
-    channel = _seconds(call, "channel")
+    channel = seconds(call, "channel")
     return msgspec.structs.replace(wanted, user=call.query.get("username") or None, channel_id=channel or None)
 
 
@@ -129,8 +129,8 @@ def _own_filter(call: Call) -> RecordFilter:
 
 
 def _common(call: Call) -> RecordFilter:
-    kind = _seconds(call, "type")
-    since, until = _seconds(call, "start_timestamp"), _seconds(call, "end_timestamp")
+    kind = seconds(call, "type")
+    since, until = seconds(call, "start_timestamp"), seconds(call, "end_timestamp")
     if kind and kind not in _KIND_OF_NUMBER:
         raise CallerError(f"There is no type {kind}", param="type")
     return RecordFilter(
@@ -145,7 +145,12 @@ def _common(call: Call) -> RecordFilter:
     )
 
 
-def _seconds(call: Call, name: str) -> int:
+def seconds(call: Call, name: str) -> int:
+    """Return a number of the query, 0 where it is not given.
+
+    Raises:
+        CallerError: It is none.
+    """
     text = call.query.get(name, "")
     if text and not (text.isascii() and text.isdecimal() and len(text) < 16):
         raise CallerError(f"{name} is no number", param=name)
