@@ -35,6 +35,30 @@ _COMPATIBLE = {
     22: "https://fastgpt.run/api/openapi",
 }
 """Types that are OpenAI's API at another address, and their addresses."""
+UNSERVED = {
+    2: "midjourney",
+    4: "ollama",
+    11: "palm",
+    15: "baidu",
+    16: "zhipu",
+    18: "xunfei",
+    23: "tencent",
+    33: "aws",
+    34: "cohere",
+    36: "suno",
+    37: "dify",
+    38: "jina",
+    41: "vertex",
+    44: "mokaai",
+    49: "coze",
+    50: "kling",
+    51: "jimeng",
+    52: "vidu",
+    55: "sora",
+    56: "replicate",
+    57: "codex",
+}
+"""Types that a file may declare without a provider: the channel is kept, and not used."""
 _OTHER = {
     "azure": "api_version",
     "cloudflare": "account_id",
@@ -77,7 +101,7 @@ def type_number(spec: ChannelSpec, kept: Mapping[str, Any] = {}) -> int:
     """Return New API's number of a channel's type, 0 where its provider is not installed."""
     if "type" in kept:
         return int(kept["type"])
-    return next((number for number, name in numbers().items() if name == spec.type), 0)
+    return next((number for number, name in (*numbers().items(), *UNSERVED.items()) if name == spec.type), 0)
 
 
 @cache
@@ -106,17 +130,27 @@ def key_lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def new(row: Mapping[str, Any]) -> Told:
+def new(row: Mapping[str, Any], *, unserved: bool = False) -> Told:
     """Return the channel that a row for `POST /api/channel/` describes.
+
+    Args:
+        row: Its fields.
+        unserved: Whether it may be of a type in `UNSERVED`.
 
     Raises:
         CallerError: Its type is not served here, or one of its fields makes no sense.
     """
-    return change(Told(ChannelSpec(type="openai", weight=0)), {"type": 1, "group": "default", **row})
+    blank = Told(ChannelSpec(type="openai", weight=0))
+    return change(blank, {"type": 1, "group": "default", **row}, unserved=unserved)
 
 
-def change(before: Told, row: Mapping[str, Any]) -> Told:
+def change(before: Told, row: Mapping[str, Any], *, unserved: bool = False) -> Told:
     """Return `before` with what `row` says; fields it leaves out (or that are null) stay as they are.
+
+    Args:
+        before: The channel as it is.
+        row: The fields that are said.
+        unserved: Whether it may become one of a type in `UNSERVED`.
 
     Raises:
         CallerError: One of them makes no sense.
@@ -124,7 +158,7 @@ def change(before: Told, row: Mapping[str, Any]) -> Told:
     spec, kept = before.spec, dict(before.kept)
     said = {name: value for name, value in row.items() if value is not None}
     if said.get("type"):
-        spec = _typed(spec, kept, _whole("type", said["type"]))
+        spec = _typed(spec, kept, _whole("type", said["type"]), unserved)
     changes: dict[str, Any] = {}
     for name, field in _NULLABLE.items():
         if name in said:
@@ -172,10 +206,12 @@ def row_fields(spec: ChannelSpec, kept: Mapping[str, Any]) -> dict[str, Any]:
 # -- from a row ------------------------------------------------------------------------------
 
 
-def _typed(spec: ChannelSpec, kept: dict[str, Any], number: int) -> ChannelSpec:
+def _typed(spec: ChannelSpec, kept: dict[str, Any], number: int, unserved: bool) -> ChannelSpec:
+    name = numbers().get(number) or UNSERVED.get(number)
+    if name == spec.type and "type" not in kept:
+        return spec
     kept.pop("type", None)
-    name = numbers().get(number)
-    if name is not None:
+    if name is not None and (unserved or number in numbers()):
         return replace(spec, type=name)
     if number not in _COMPATIBLE:
         raise CallerError(f"Channels of type {number} are not served here", param="type")
@@ -198,7 +234,7 @@ def _set(spec: ChannelSpec, kept: dict[str, Any], said: Mapping[str, Any]) -> Ch
 
 
 def _set_more(spec: ChannelSpec, kept: dict[str, Any], said: Mapping[str, Any]) -> ChannelSpec:
-    own = providers.get(spec.type).options
+    own = _options(spec)
     # Fields that New API has no switch for, and options that are not in its `settings`, stay.
     allowed = [f for f in spec.allow_fields if f not in _ALLOWED.values()]
     allowed += [field for name, field in _ALLOWED.items() if said.get(name) is True]
@@ -223,13 +259,18 @@ def _set_more(spec: ChannelSpec, kept: dict[str, Any], said: Mapping[str, Any]) 
 def _set_other(spec: ChannelSpec, kept: dict[str, Any], text: str) -> ChannelSpec:
     kept.pop("other", None)
     option = _OTHER.get(spec.type)
-    if option is None or option not in providers.get(spec.type).options:
+    if option is None or option not in _options(spec):
         kept["other"] = text
         return spec
     options = {k: v for k, v in spec.options.items() if k != option}
     if text:
         options[option] = _object("other", text) if text.lstrip().startswith("{") else text
     return replace(spec, options=options)
+
+
+def _options(spec: ChannelSpec) -> tuple[str, ...]:
+    """Return the options that a channel's type reads, none of a type without a provider."""
+    return providers.get(spec.type).options if spec.type in providers.names() else ()
 
 
 def _models(value: Any) -> dict[str, Any]:

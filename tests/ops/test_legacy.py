@@ -164,6 +164,19 @@ def test_every_number_leads_back_to_its_provider() -> None:
         assert legacy.type_number(ChannelSpec(type=name)) == number
 
 
+def test_a_type_without_a_provider_is_kept_only_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = 999
+    monkeypatch.setattr(legacy, "UNSERVED", {number: "nowhere"})
+    row = {"type": number, "other": "x", "settings": '{"a":1}'}
+    with pytest.raises(CallerError):
+        legacy.new(row)
+    told = legacy.new(row, unserved=True)
+    assert told.spec.type == legacy.UNSERVED[number]
+    fields = legacy.row_fields(told.spec, told.kept)
+    assert (fields["type"], fields["other"], fields["settings"]) == (number, "x", '{"a":1}')
+    assert legacy.change(told, fields) == told
+
+
 @pytest.mark.parametrize(
     ("text", "keys"),
     [
