@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from msgspec import Struct
 
 from newapi.base.units import QUOTA_PER_USD, Quota
-from newapi.billing.price import EXACT, ONE, ZERO, Price
-from newapi.billing.quote import Call, Line, by_sound, openrouter_usage, plain, quote
+from newapi.billing.price import ONE, Price
+from newapi.billing.quote import Call, Line, by_sound, openrouter_usage, plain, quote, total
 from newapi.ir.usage import Usage
 
 __all__ = ["Bill", "Call", "charge", "logged_prompt"]
@@ -48,9 +48,8 @@ def charge(usage: Usage, price: Price, *, group_ratio: Decimal = ONE, call: Call
     if call.provider == "openrouter" and call.upstream_format == _ANTHROPIC:
         usage = openrouter_usage(usage, price)
     lines = quote(price, usage, group_ratio, call=call)
-    with localcontext(EXACT):
-        exact = sum((line.quota for line in lines), ZERO)
-        quota = int(exact.quantize(ONE, ROUND_HALF_UP))
+    exact = total(lines)
+    quota = int(exact.to_integral_value(ROUND_HALF_UP))
     by_call = price.per_call is not None
     if usage.total == 0 and not (by_call and call.endpoint != "chat"):
         quota = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, localcontext
 
 from msgspec import Struct
@@ -88,7 +88,7 @@ class Line(Struct, frozen=True):
 
 
 def quote(price: Price, usage: Usage, group_ratio: Decimal = ONE, *, call: Call | None = None) -> list[Line]:
-    """Return what `usage` costs line by line; the sum of the lines' `quota` is the bill before it is rounded.
+    """Return what `usage` costs line by line; their `total` is the bill before it is rounded.
 
     Only what is there has a line. The rules of a whole bill (no token, no charge; at least 1) are `charge`'s.
     """
@@ -106,6 +106,12 @@ def quote(price: Price, usage: Usage, group_ratio: Decimal = ONE, *, call: Call 
             lines = _token_lines(usage, price)
         lines += _tool_lines(usage, price, call)
         return [Line(what, unit, count, rate, factor) for what, unit, count, rate in lines if count > 0]
+
+
+def total(lines: Iterable[Line]) -> Decimal:
+    """Return what `lines` come to, every digit of it."""
+    with localcontext(EXACT):
+        return sum((line.quota for line in lines), ZERO)
 
 
 def plain(number: Decimal) -> str:
