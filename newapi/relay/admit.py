@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from collections.abc import Mapping
 
 from newapi.base.errors import CallerError
 from newapi.relay.snapshot import Snapshot, TokenEntry
 from newapi.relay.values import Caller
+from newapi.store.keys import hash_key
 
 
 def keys_shown(headers: Mapping[str, str], query_key: str) -> list[str]:
@@ -26,11 +26,6 @@ def keys_shown(headers: Mapping[str, str], query_key: str) -> list[str]:
         if part.strip().startswith("openai-insecure-api-key."):
             found.append(part.strip().removeprefix("openai-insecure-api-key."))
     return [k for k in found if k]
-
-
-def hash_key(key: str) -> str:
-    """Return what a token is found by: the SHA-256 of its key without the `sk-`, hexadecimal."""
-    return hashlib.sha256(key.removeprefix("sk-").encode()).hexdigest()
 
 
 def find_token(snapshot: Snapshot, headers: Mapping[str, str], query_key: str) -> tuple[TokenEntry, int | None]:

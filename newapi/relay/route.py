@@ -30,8 +30,10 @@ class Router:
             return
         for tier in snapshot.route(caller.group, model):
             order = list(self._shuffle(tier))
-            first = {c.id: self._key(c) for c in order}
+            first: dict[int, int] = {}
             for channel in order:
+                # Taken when it is its turn: a channel that is not asked does not use up one of its keys' turns.
+                first[channel.id] = self._key(channel)
                 yield channel, first[channel.id]
             for channel in order:
                 for step in range(1, len(channel.keys)):
