@@ -1,0 +1,1 @@
+"""Secrets: kept in the keyring, or encrypted in the database."""

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from newapi.cli.commands._options import ConfigFile, DryRun, NoInput
+from newapi.cli.commands.secret._options import Place
+
+if TYPE_CHECKING:
+    from newapi.base.secret import Secret
+
+
+def set(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    place: Annotated[Place, typer.Option("--in", help="keyring, or database: encrypted.")] = Place.KEYRING,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    no_input: NoInput = False,
+) -> None:
+    """Keep a secret, and print the reference to it, which belongs into the configuration.
+
+    It is read from standard input, all of it but the newline at its end, or asked for on a terminal. One of the same
+    name is replaced; running servers take a secret of the database over within a second.
+
+    Examples:
+        newapi secret set openai
+        pass show openai/api | newapi secret set openai --in database
+        newapi secret set vertex --in database < service-account.json
+    """
+    from newapi.cli.commands._options import account
+    from newapi.cli.output import note, say
+    from newapi.ops.local import open_local
+    from newapi.ops.stored_secrets import SCHEMES, put
+
+    local = open_local(config, server_only=True)
+    if dry_run:
+        note(f"Would keep {SCHEMES[place.value]}:{name}.")
+        return
+    say(put(local, name, _value(name, no_input=no_input), place.value, who=account()))
+
+
+def _value(name: str, *, no_input: bool) -> Secret:
+    import sys
+
+    from newapi.base.secret import Secret
+    from newapi.cli.output import Unconfirmed, WrongUsage
+
+    if not sys.stdin.isatty():
+        text = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+        if not text:
+            raise WrongUsage("Standard input has no secret", hint=f"printf '%s' \"$SECRET\" | newapi secret set {name}")
+        return Secret(text)
+    if no_input:
+        raise Unconfirmed("Nothing was done: the secret comes from standard input, or from somebody who is asked")
+    import getpass
+
+    return Secret(getpass.getpass(f"Secret {name}: "))
