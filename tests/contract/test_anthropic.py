@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -27,9 +28,10 @@ TOOL: Any = {
 
 
 @pytest.fixture(params=["2023-06-01", "2026-10-21"])
-def client(gateway: Stack, upstream: str, request: pytest.FixtureRequest) -> Anthropic:
+def client(gateway: Stack, upstream: str, request: pytest.FixtureRequest) -> Iterator[Anthropic]:
     headers = {"anthropic-version": request.param}
-    return Anthropic(api_key=key(upstream), base_url=gateway.url, max_retries=0, default_headers=headers)
+    with Anthropic(api_key=key(upstream), base_url=gateway.url, max_retries=0, default_headers=headers) as client:
+        yield client
 
 
 def text_of(message: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,8 +33,10 @@ TOOL = types.Tool(
 
 
 @pytest.fixture
-def client(gateway: Stack, upstream: str) -> genai.Client:
-    return genai.Client(api_key=key(upstream), http_options=types.HttpOptions(base_url=gateway.url))
+def client(gateway: Stack, upstream: str) -> Iterator[genai.Client]:
+    client = genai.Client(api_key=key(upstream), http_options=types.HttpOptions(base_url=gateway.url))
+    yield client
+    client.close()
 
 
 class Done:

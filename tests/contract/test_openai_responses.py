@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -29,8 +30,9 @@ TOOL: Any = {
 
 
 @pytest.fixture
-def client(gateway: Stack, upstream: str) -> OpenAI:
-    return OpenAI(api_key=key(upstream), base_url=gateway.url + "/v1", max_retries=0)
+def client(gateway: Stack, upstream: str) -> Iterator[OpenAI]:
+    with OpenAI(api_key=key(upstream), base_url=gateway.url + "/v1", max_retries=0) as client:
+        yield client
 
 
 def calls_of(response: Any) -> list[Any]:
