@@ -59,21 +59,6 @@ async def test_the_notice(server: Server) -> None:
     assert await server.browser().do("GET", "/api/notice") == "Maintenance on **Friday**"
 
 
-async def test_ratios_are_shown_when_the_administrator_says_so(server: Server) -> None:
-    await server.browser().refused("GET", "/api/ratio_config", status=403)
-    set_option(server, "ExposeRatioEnabled", "true")
-    shown = await server.browser().do("GET", "/api/ratio_config")
-    assert shown["model_ratio"]["gpt-4o"] == 1.25
-    assert shown["completion_ratio"]["gpt-4o"] == 4
-
-
-async def test_the_price_list_is_of_the_groups_one_may_use(server: Server) -> None:
-    stranger, member = server.browser(), await server.user("member", group="svip")
-    assert set((await stranger.ask("GET", "/api/pricing")).json()["usable_group"]) == {"default", "vip"}
-    said = (await member.ask("GET", "/api/pricing")).json()
-    assert said["group_ratio"] == {"default": 1, "svip": 0.5, "vip": 0.8}
-
-
 async def test_the_server_answers(root: Browser) -> None:
     answer = (await root.ask("GET", "/api/status/test")).json()
     assert (answer["success"], answer["message"]) == (True, "Server is running")

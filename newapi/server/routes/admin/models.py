@@ -79,7 +79,7 @@ def missing(call: Call) -> list[str]:
     """Return the models that enabled channels serve and no entry describes."""
     entries = catalog.entries(call.db, "model")
     served = {m for c in channels.list_channels(call.db) if c.state == "enabled" for m in c.spec.models}
-    return sorted(m for m in served if not any(_matches(e, m) for e in entries))
+    return sorted(m for m in served if not any(matches(e, m) for e in entries))
 
 
 def show_model(call: Call) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _models_page(call: Call, found: Sequence[Entry]) -> dict[str, Any]:
 
 def _model_row(entry: Entry, there: Sequence[ChannelView]) -> dict[str, Any]:
     """Return an entry, and what is served of the models it describes."""
-    matched = sorted({m for c in there for m in c.spec.models if _matches(entry, m)})
+    matched = sorted({m for c in there for m in c.spec.models if matches(entry, m)})
     bound = [c for c in there if any(m in matched for m in c.spec.models)]
     return {
         "id": entry.id,
@@ -137,7 +137,8 @@ def _model_row(entry: Entry, there: Sequence[ChannelView]) -> dict[str, Any]:
     }
 
 
-def _matches(entry: Entry, model: str) -> bool:
+def matches(entry: Entry, model: str) -> bool:
+    """Say whether an entry describes `model`: by its name, or by its rule."""
     rule = _RULES.get(entry.value["name_rule"])
     return rule is not None and rule(model, entry.name)
 

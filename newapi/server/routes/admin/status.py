@@ -1,4 +1,4 @@
-"""What anyone may read: how this gateway is set up, its texts, its price list."""
+"""What anyone may read: how this gateway is set up, and its texts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from newapi import __version__
 from newapi.base.units import QUOTA_PER_USD
-from newapi.billing.price import Price
 from newapi.ops import users
-from newapi.relay.snapshot import Snapshot
-from newapi.server.routes.admin import groups
-from newapi.server.routes.admin.auth import Call, Door, Refused, Reply
+from newapi.server.routes.admin.auth import Call, Door, Reply
 from newapi.server.runtime import Runtime
 from newapi.store import options
 from newapi.store.users import UserFilter
@@ -85,8 +82,6 @@ _ABSENT = (
     *("turnstile_check", "wechat_login", "enable_batch_update"),
 )
 """Ways to sign in, and other things, that this gateway does not have: it says so whatever the option is."""
-_CHAT = ("openai", "openai-response", "anthropic", "gemini")
-"""New API's names of the four formats: a model in a chat can be called in each of them."""
 
 
 def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
@@ -103,8 +98,6 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         door.get("/api/status/test", test, "admin"),
         door.get("/api/setup", setup),
         *(door.get(f"/api/{path}", _text(option)) for path, option in _TEXTS.items()),
-        door.get("/api/pricing", pricing),
-        door.get("/api/ratio_config", ratios),
     ]
 
 
@@ -144,50 +137,6 @@ def setup(call: Call) -> dict[str, Any]:
     return {"status": ready, "root_init": ready, "database_type": "" if ready else call.db.dialect}
 
 
-def pricing(call: Call) -> Reply:
-    """Return the price list, of the groups that whoever asks may use."""
-    snapshot = call.runtime.gateway.snapshot
-    own = call.somebody.group if call.somebody else ""
-    usable = groups.usable(snapshot, own)
-    extra = {
-        "auto_groups": [],
-        "group_ratio": {g: float(snapshot.group_ratio(own, g)[0]) for g in usable},
-        "usable_group": {g: groups.description(snapshot, g) for g in usable},
-        "supported_endpoint": {},
-        "vendors": [],
-    }
-    served: dict[str, list[str]] = {}
-    for group in usable:
-        for model in snapshot.models_of(group):
-            served.setdefault(model, []).append(group)
-    return Reply([_priced(snapshot, model, served[model]) for model in sorted(served)], extra=extra)
-
-
-def ratios(call: Call) -> dict[str, dict[str, float]]:
-    """Return the prices of all models as New API's ratios, where the administrator shows them to anybody."""
-    if call.door.option("ExposeRatioEnabled") != "true":
-        raise Refused("The administrator does not show the ratios")
-    book = call.runtime.gateway.snapshot.prices
-    tables: dict[str, dict[str, float]] = {
-        "model_ratio": {},
-        "completion_ratio": {},
-        "cache_ratio": {},
-        "create_cache_ratio": {},
-        "model_price": {},
-    }
-    for model in sorted(book.names()):
-        price = book.find(model)
-        if price is None:
-            continue
-        if price.per_call is not None:
-            tables["model_price"][model] = float(price.per_call)
-            continue
-        factors = _factors(price)
-        for name in ("model_ratio", "completion_ratio", "cache_ratio", "create_cache_ratio"):
-            tables[name][model] = factors[name]
-    return tables
-
-
 def _text(option: str) -> Any:
     def text(call: Call) -> str:
         return call.door.option(option)
@@ -210,47 +159,3 @@ def _value(text: str, default: T) -> T:
         return msgspec.json.decode(text, type=type(default))
     except msgspec.DecodeError:
         return default
-
-
-def _priced(snapshot: Snapshot, model: str, enabled: list[str]) -> dict[str, Any]:
-    price = snapshot.prices.find(model)
-    by_call = price is not None and price.per_call is not None
-    return {
-        "model_name": model,
-        "quota_type": int(by_call),
-        "model_price": float(price.per_call) if price is not None and price.per_call is not None else 0,
-        "owner_by": "",
-        "enable_groups": enabled,
-        "supported_endpoint_types": _endpoints(model),
-        **(_factors(price) if price is not None and not by_call else _NO_FACTORS),
-    }
-
-
-_NO_FACTORS = {"model_ratio": 0, "completion_ratio": 0}
-
-
-def _factors(price: Price) -> dict[str, float]:
-    """Return a price by token in New API's form: a ratio, and factors of it."""
-    rates = price.rates
-    parts = {
-        "completion_ratio": rates.output,
-        "cache_ratio": rates.cache_read,
-        "create_cache_ratio": rates.cache_write,
-        "image_ratio": rates.image,
-        "audio_ratio": rates.audio,
-    }
-    factors = {name: float(rate / rates.input) if rates.input else 1.0 for name, rate in parts.items()}
-    spoken = float(rates.audio_output / rates.audio) if rates.audio else 1.0
-    return {"model_ratio": float(rates.input), **factors, "audio_completion_ratio": spoken}
-
-
-def _endpoints(model: str) -> list[str]:
-    """Return how a model can be called, in New API's words, as far as its name says it."""
-    name = model.lower()
-    if "embed" in name or name.startswith(("bge-", "m3e")):
-        return ["embeddings"]
-    if "rerank" in name:
-        return ["jina-rerank"]
-    if name.startswith(("dall-e", "gpt-image", "imagen", "flux")):
-        return ["image-generation"]
-    return list(_CHAT)
