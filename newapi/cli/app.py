@@ -30,6 +30,8 @@ from newapi.cli.output import ExitCode, WrongUsage, fail, note, say
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = "Examples:"
+COMPLETE = "_NEWAPI_COMPLETE"
+"""The variable with which a shell's script asks what may come next."""
 
 
 def _no_color(value: bool) -> None:
@@ -186,6 +188,8 @@ def main(argv: Sequence[str]) -> int:
     """
     as_json = _wants_json(argv)
     command = typer.main.get_command(app)
+    if asked := os.environ.get(COMPLETE):
+        return _complete(command, asked)
     try:
         with command.make_context("newapi", list(argv)) as context:
             command.invoke(context)
@@ -202,6 +206,15 @@ def main(argv: Sequence[str]) -> int:
     except NewapiError as error:
         return fail(error, json=as_json)
     return ExitCode.OK
+
+
+def _complete(command: Any, asked: str) -> int:
+    """Answer a shell that completes a command line: `newapi completion SHELL` tells it how to ask."""
+    # typer has no public name for either.
+    from typer.completion import completion_init, shell_complete  # pyright: ignore[reportPrivateImportUsage]
+
+    completion_init()
+    return shell_complete(command, {}, "newapi", COMPLETE, asked)
 
 
 def _forget_stdout() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
-from newapi.config.values import duration_text, money_text, plain
+from newapi.config.values import duration_text, money_text, plain, size_text
 from newapi.ops.plan import KINDS, SECTIONS
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -21,6 +21,11 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 def value_of(path: str, value: Any) -> str:
     """Return `value` as it is written at `path`: the kind of object and the key (`tokens.quota`, `health.window`)."""
     return _value(value, kind_of(path))
+
+
+def text_of(value: Any, kind: str) -> str:
+    """Return `value` as the file writes it, where `kind` is what the schema says it means (`money`, `size`, …, "")."""
+    return _value(value, kind)
 
 
 def kind_of(path: str) -> str:
@@ -72,6 +77,8 @@ def _value(value: Any, kind: str = "") -> str:
             return _string(money_text(value))
         case int() | float() if kind == "interval" and not value:
             return '""'
+        case int() if kind == "size":
+            return _string(size_text(value))
         case int() | float() if kind in ("duration", "interval", "expiry"):
             return _string(duration_text(value))
         case Decimal():

@@ -1,0 +1,1 @@
+"""The configuration: which file it is, and what it comes to."""
