@@ -120,14 +120,11 @@ def _lines(lines: list[Line]) -> dict[str, Any]:
     """Return each line as [count, quota for one], and the vendor's tools under New API's names, USD a thousand."""
     said: dict[str, Any] = {"lines": {line.what: [line.count, plain(line.rate)] for line in lines}}
     for line in lines:
-        usd = line.rate / QUOTA_PER_USD
-        match line.what:
-            case "web_search" | "file_search" as tool:
-                said |= {tool: True, f"{tool}_call_count": line.count, f"{tool}_price": float(usd * 1000)}
-            case "tool_picture":
-                said |= {"image_generation_call": True, "image_generation_call_price": float(usd)}
-            case "call" if line.count > 1:
-                said["n"] = line.count
-            case _:
-                pass
+        if line.what in ("web_search", "file_search"):
+            usd = float(line.rate * 1000 / QUOTA_PER_USD)
+            said |= {line.what: True, f"{line.what}_call_count": line.count, f"{line.what}_price": usd}
+        elif line.what == "tool_picture":
+            said |= {"image_generation_call": True, "image_generation_call_price": float(line.rate / QUOTA_PER_USD)}
+        elif line.what == "call" and line.count > 1:
+            said["n"] = line.count
     return said

@@ -111,7 +111,7 @@ def quote(price: Price, usage: Usage, group_ratio: Decimal = ONE, *, call: Call 
 def total(lines: Iterable[Line]) -> Decimal:
     """Return what `lines` come to, every digit of it."""
     with localcontext(EXACT):
-        return sum((line.quota for line in lines), ZERO)
+        return sum((line.count * line.rate * line.factor for line in lines), ZERO)
 
 
 def plain(number: Decimal) -> str:
