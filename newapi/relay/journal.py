@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -37,10 +38,17 @@ class Journal:
         self._recovered: list[tuple[Path, BinaryIO]] = []
 
     def append(self, settlement: Settlement) -> None:
-        """Add one settlement."""
+        """Add one settlement.
+
+        Raises:
+            OSError: The disk is full, or fails.
+        """
         data = _ENCODE.encode(settlement)
+        entry = _HEAD.pack(len(data), zlib.crc32(data)) + data
         file = self._file or self._open()
-        file.write(_HEAD.pack(len(data), zlib.crc32(data)) + data)
+        if file.write(entry) != len(entry):
+            self.rotate()  # nothing that follows is to stand behind half an entry, where it would not be found
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._dirty = True
 
     def sync(self) -> None:
@@ -99,12 +107,18 @@ class Journal:
         self._file = None
 
     def _open(self) -> BinaryIO:
-        self._number += 1
-        path = self._directory / f"{os.getpid()}-{self._number}.journal"
-        file = path.open("xb", buffering=0) if not path.exists() else path.open("ab", buffering=0)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        self._file = file  # type: ignore[assignment]  # FileIO does all that is asked of it
-        return file  # type: ignore[return-value]
+        while True:
+            self._number += 1
+            path = self._directory / f"{os.getpid()}-{self._number}.journal"
+            try:
+                file = path.open("xb", buffering=0)
+            except FileExistsError:  # a process in another container, which has the same number, is at work on it
+                continue
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:
+                self._file = file  # type: ignore[assignment]  # FileIO does all that is asked of it
+                return file  # type: ignore[return-value]
+            file.close()  # a process that starts took it for one that was left behind
 
 
 def _read(data: bytes) -> list[Settlement]:

@@ -8,6 +8,7 @@ written already is not written twice.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ FLUSH_SECONDS = 0.1
 """How long a settlement may wait for company before it is written to the database."""
 SYNC_SECONDS = 0.02
 """How much of the journal a power cut may cost."""
+
+log = logging.getLogger("newapi")
 
 
 class Ledger:
@@ -39,8 +42,8 @@ class Ledger:
         self._queue: list[Settlement] = []
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._wake = threading.Event()
-        self._stopping = False
+        self._work = threading.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self.failures = 0
         """Batches that the database refused since the last success; they stay in the journal and are tried again."""
@@ -55,8 +58,8 @@ class Ledger:
 
     def stop(self) -> None:
         """Write everything that is settled, then stop."""
-        self._stopping = True
-        self._wake.set()
+        self._stopping.set()
+        self._work.set()
         if self._thread.is_alive():
             self._thread.join()
         self._journal.close()
@@ -72,6 +75,8 @@ class Ledger:
         neither and not in both.
         """
         with self._writing:
+            # First, since a write that seemed to fail may be in the database all the same, and would count twice.
+            self._write_queue()
             tokens, users, used = read()
             with self._lock:
                 for s in self._queue:
@@ -128,13 +133,19 @@ class Ledger:
                 return
             self.release(reservation)
         with self._lock:
-            self._journal.append(settlement)
             self._queue.append(settlement)
+            try:
+                self._journal.append(settlement)
+            except OSError as error:
+                # The disk is full: it is charged all the same, from memory, as long as this process lives.
+                log.error("the journal cannot be written: %s", error)
             if settlement.token_id in self._tokens:
                 self._tokens[settlement.token_id] -= settlement.quota
             if settlement.user_id in self._users:
                 self._users[settlement.user_id] -= settlement.quota
             self._used[settlement.token_id] = self._used.get(settlement.token_id, 0) + settlement.quota
+        if not self._work.is_set():
+            self._work.set()
 
     def flush(self) -> None:
         """Write what is settled to the database now. Waits for it: call it in a thread."""
@@ -143,34 +154,46 @@ class Ledger:
     # -- the writer ----------------------------------------------------------------------
 
     def _run(self) -> None:
-        ticks = 0
-        every = round(FLUSH_SECONDS / SYNC_SECONDS)
-        while not self._stopping:
-            self._wake.wait(SYNC_SECONDS)
-            ticks += 1
-            if ticks % every == 0 or self._stopping:
-                self._flush()
-            else:
-                self._journal.sync()
+        while not self._stopping.is_set():
+            self._work.wait()  # while nothing is settled there is nothing to do
+            self._work.clear()
+            for _ in range(round(FLUSH_SECONDS / SYNC_SECONDS)):
+                if self._stopping.wait(SYNC_SECONDS):
+                    break
+                self._sync()
+            self._flush()
         self._flush()
+
+    def _sync(self) -> None:
+        with self._writing:  # a segment that `flush` is about to drop is not to be closed meanwhile
+            try:
+                self._journal.sync()
+            except OSError as error:
+                log.error("the journal cannot be synced: %s", error)
 
     def _flush(self) -> None:
         with self._writing:
+            self._write_queue()
+
+    def _write_queue(self) -> None:
+        with self._lock:
+            batch, self._queue = self._queue, []
+            segment = self._journal.rotate() if batch else None
+        if not batch:
+            return
+        try:
+            self._write(batch)
+        except Exception as error:  # noqa: BLE001  (whatever the database says: the money is in journal and queue)
+            if not self.failures:
+                log.warning("cannot write to the database, and will try again: %s", error)
+            self.failures += 1
             with self._lock:
-                batch, self._queue = self._queue, []
-                segment = self._journal.rotate() if batch else None
-            if not batch:
-                return
-            try:
-                self._write(batch)
-            except Exception:  # noqa: BLE001  (whatever the database says: the money is in the journal and the queue)
-                self.failures += 1
-                with self._lock:
-                    self._queue[:0] = batch
-                return
-            self.failures = 0
-            if segment is not None:
-                self._journal.drop(segment)
+                self._queue[:0] = batch
+            self._work.set()
+            return
+        self.failures = 0
+        if segment is not None:
+            self._journal.drop(segment)
 
 
 def _too_little(who: str, left: int, amount: int, code: str) -> CallerError:

@@ -79,6 +79,40 @@ def test_a_torn_or_damaged_end_loses_only_itself(tmp_path_factory: pytest.TempPa
     assert len(got) < 3
 
 
+def test_an_entry_that_did_not_fit_on_the_disk_hides_none_that_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append(settlement(1))
+    opened = journal._file
+    assert opened is not None
+
+    class Full:
+        name = opened.name
+        close = opened.close
+
+        def write(self, data: bytes) -> int:
+            return opened.write(data[:9])
+
+    monkeypatch.setattr(journal, "_file", Full())
+    with pytest.raises(OSError, match="space"):
+        journal.append(settlement(2))
+    journal.append(settlement(3))
+    journal.close()
+    assert sorted(found(tmp_path), key=lambda s: s.record.request_id) == [settlement(1), settlement(3)]
+
+
+def test_two_processes_of_the_same_number_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """As in two containers that share a directory: both are process 1."""
+    one, other = Journal(tmp_path), Journal(tmp_path)
+    one.append(settlement(1))
+    other.append(settlement(2))
+    assert len(list(tmp_path.iterdir())) == 2
+    one.close()
+    other.close()
+    assert len(found(tmp_path)) == 2
+
+
 def test_the_directory_is_the_owner_s_alone(tmp_path: Path) -> None:
     Journal(tmp_path / "state" / "journal")
     assert (tmp_path / "state" / "journal").stat().st_mode & 0o777 == 0o700
