@@ -74,7 +74,7 @@ def load(tools: Path, url: str, key: str, pid: int, body: Path, *, stream: bool,
     """Put load on `url`; return what the load generator measured."""
     argv = ["taskset", "-c", "1", str(tools / "lg"), "-url", url, "-c", "32", "-d", f"{seconds}s", "-warm", "2s"]
     argv += ["-H", f"Authorization: Bearer {key}", "-body", f"@{body}", "-pid", str(pid)]
-    done = subprocess.run(argv + (["-stream"] if stream else []), capture_output=True, text=True, check=True)
+    done = subprocess.run([*argv, *(["-stream"] if stream else [])], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
@@ -96,7 +96,7 @@ def main() -> int:
         env = {"NEWAPI_CONFIG": str(here / "config.toml"), "BENCH_KEY": "x", "BENCH_TOKEN": TOKEN}
         newapi = [sys.executable, "-m", "newapi"]
         subprocess.run([*newapi, "apply", "--yes"], env={**os.environ, **env}, check=True, capture_output=True)
-        ours = (newapi + ["serve"], 3100, "http://127.0.0.1:3100/v1/chat/completions", TOKEN, env)
+        ours = ([*newapi, "serve"], 3100, "http://127.0.0.1:3100/v1/chat/completions", TOKEN, env)
         targets: dict[str, Any] = {"newapi": ours}
         if args.peer:
             port = int(args.peer_url.split(":")[2].split("/")[0])
