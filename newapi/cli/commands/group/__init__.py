@@ -1,0 +1,1 @@
+"""Groups: a price multiplier, which channels, and limits."""

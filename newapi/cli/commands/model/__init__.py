@@ -1,0 +1,1 @@
+"""Models: who may call them, and what they cost."""
