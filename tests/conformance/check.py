@@ -16,7 +16,16 @@ import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NOT_BUILT = ("chat-ollama", "chat-zhipu/", "chat-tencent", "chat-cohere", "chat-dify", "messages-ollama", "gemini-ollama", "responses-ollama")
+NOT_BUILT = (
+    "chat-ollama",
+    "chat-zhipu/",
+    "chat-tencent",
+    "chat-cohere",
+    "chat-dify",
+    "messages-ollama",
+    "gemini-ollama",
+    "responses-ollama",
+)
 NOT_BUILT_ENDPOINTS = ("endpoints/embeddings_ollama", "endpoints/rerank_jina", "endpoints/rerank_cohere")
 
 
