@@ -14,7 +14,10 @@ from newapi.formats._media_form import Fields, is_form
 from newapi.formats._openai_errors import error_in
 from newapi.formats._openai_usage import as_dict, as_int
 from newapi.formats.contract import Params, Peek, WriterOptions
+from newapi.frames import sse
+from newapi.ir.events import Event, Metered, Started, Whole
 from newapi.ir.images import ImageRequest, ImageResponse, Picture
+from newapi.ir.request import Inline, Media, Url
 from newapi.ir.usage import Usage, split_prompt
 
 _MAX_N = 128
@@ -157,16 +160,59 @@ def write_response(response: ImageResponse, options: WriterOptions) -> bytes:
     }
     usage = response.usage
     if usage is not None and usage.source == "upstream":
-        body["usage"] = {
-            "input_tokens": usage.prompt,
-            "output_tokens": usage.completion,
-            "total_tokens": usage.total,
-            "input_tokens_details": {
-                "text_tokens": usage.prompt - usage.input_image,
-                "image_tokens": usage.input_image,
-            },
-        }
+        body["usage"] = _usage(usage)
     return msgspec.json.encode(body)
+
+
+class PictureWriter:
+    """A whole answer as the stream that was asked for: one event for each picture, as New API tells it.
+
+    Source: https://platform.openai.com/docs/api-reference/images-streaming. The usage is of all pictures together, so
+    the last event states it, and it is stated once.
+    """
+
+    def __init__(self, event: str, options: WriterOptions) -> None:
+        """Make a writer of events called `event`."""
+        self._event = event
+        self._created = options.created
+        self._pictures: list[Picture] = []
+        self._usage: Usage | None = None
+
+    def write(self, event: Event) -> bytes:
+        """Take note of `event`; which picture is the last is known at the end."""
+        match event:
+            case Started(created=created) if created:
+                self._created = created
+            case Whole(value=Media(source=Url(url=url), transcript=revised)):
+                self._pictures.append(Picture(url=url, revised_prompt=revised))
+            case Whole(value=Media(source=Inline(data=data), transcript=revised)):
+                self._pictures.append(Picture(base64=data, revised_prompt=revised))
+            case Metered(usage=usage):
+                self._usage = usage
+            case _:
+                pass
+        return b""
+
+    def close(self) -> bytes:
+        """Return the whole stream."""
+        told: list[dict[str, Any]] = [
+            {"type": self._event, "created_at": self._created, **_item(p)} for p in self._pictures
+        ]
+        if told and self._usage is not None and self._usage.source == "upstream":
+            told[-1]["usage"] = _usage(self._usage)
+        return b"".join(sse.write(msgspec.json.encode(t), self._event) for t in told) + b"data: [DONE]\n\n"
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.prompt,
+        "output_tokens": usage.completion,
+        "total_tokens": usage.total,
+        "input_tokens_details": {
+            "text_tokens": usage.prompt - usage.input_image,
+            "image_tokens": usage.input_image,
+        },
+    }
 
 
 def _item(picture: Picture) -> dict[str, str]:

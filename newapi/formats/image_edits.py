@@ -22,6 +22,9 @@ FORMAT = Format(
     read_usage=images.read_usage,
     read_request=images.read_request,
     set_model=set_model,
+    read_response=images.read_response,
+    write_response=images.write_response,
     reader=lambda: MeterReader(images.usage_of),
+    writer=lambda options: images.PictureWriter("image_edit.completed", options),
     error_frame=error_frame,
 )

@@ -37,5 +37,6 @@ FORMAT = Format(
     read_response=images.read_response,
     write_response=images.write_response,
     reader=lambda: MeterReader(images.usage_of),
+    writer=lambda options: images.PictureWriter("image_generation.completed", options),
     error_frame=error_frame,
 )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Raw, Struct
 
+from newapi.ir.events import Event, Finished, Metered, Started, Whole
+from newapi.ir.request import Inline, Media, Url
 from newapi.ir.usage import Usage
 
 
@@ -45,3 +49,14 @@ class ImageResponse(Struct, frozen=True):
     pictures: tuple[Picture, ...]
     usage: Usage | None = None
     created: int = 0
+
+
+def unfold_pictures(response: ImageResponse) -> Iterator[Event]:
+    """Yield the events that tell `response`: each picture in one piece."""
+    yield Started("", "", response.created)
+    for number, picture in enumerate(response.pictures):
+        source = Inline(picture.base64) if picture.base64 else Url(picture.url)
+        yield Whole(number, Media("image", "", source, transcript=picture.revised_prompt))
+    if response.usage is not None:
+        yield Metered(response.usage)
+    yield Finished("stop")

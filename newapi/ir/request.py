@@ -71,7 +71,7 @@ class Media(Struct, frozen=True, tag="media"):
     cache: CacheMark | None = None
     seal: Seal | None = None
     transcript: str = ""
-    """What a produced sound says."""
+    """What a produced sound says, or the prompt that a model made of the prompt for a picture."""
     id: str = ""
     """The vendor's id of a produced sound (OpenAI's `audio.id`), or ""."""
 

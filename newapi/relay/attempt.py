@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from newapi import formats
 from newapi.base.body import Body
-from newapi.base.errors import NoChannel, Unsupported
+from newapi.base.errors import Unsupported
 from newapi.formats.contract import Format
 from newapi.providers.contract import Target
 from newapi.relay import headers as header_override
@@ -55,8 +55,7 @@ class Attempts:
         """Return what to send to `channel` with its key number `key`.
 
         Raises:
-            NoChannel: The channel's type has no such endpoint.
-            Unsupported: Its upstream's format cannot say what is asked.
+            Unsupported: The channel's type has no such endpoint (503), or its upstream's format cannot say it.
             CallerError: The request makes no sense.
             UpstreamError: The channel's own settings make no sense.
         """
@@ -65,7 +64,12 @@ class Attempts:
         model = channel.map_model(self._model)
         spoken = speaks(channel, endpoint, lambda name: formats.get(name).upstream_path, model)
         if not spoken:
-            raise NoChannel(f"channel {channel.name!r} has no endpoint for {endpoint}", code="unsupported_endpoint")
+            raise Unsupported(
+                f"channel {channel.name!r} has no endpoint for {endpoint}",
+                status=503,
+                code="unsupported_endpoint",
+                type="new_api_error",
+            )
         name = entry.name if entry.name in spoken else next(iter(spoken))
         upstream = entry if name == entry.name else formats.get(name)
         target = Target(

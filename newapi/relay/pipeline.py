@@ -49,6 +49,9 @@ async def relay(ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
         await run.go()
     except NewapiError as error:
         await run.refuse(error)
+    except Exception:
+        run.broke()
+        raise
     finally:
         run.finish()
 
@@ -163,9 +166,13 @@ class _Run:
             return
         kind = error.kind if isinstance(error, UpstreamError) else error.code
         status = (error.upstream_status if isinstance(error, UpstreamError) else 0) or error.status
-        self.tries.append(Try(channel.name, channel.id, key, ms, status, kind, mask(error.message)))
         assert self.attempts is not None  # noqa: S101
         self.attempts.failed({"status_code": status, "message": error.message, "code": error.code, "type": error.type})
+        # Here, where the channel's keys are known: upstreams repeat keys, and not all look like keys.
+        message = mask(error.message, (k.reveal() for k in channel.keys))
+        if isinstance(error, UpstreamError):
+            error.message = message
+        self.tries.append(Try(channel.name, channel.id, key, ms, status, kind, message))
 
     # -- one attempt -------------------------------------------------------------------
 
@@ -173,15 +180,22 @@ class _Run:
         assert self.attempts is not None  # noqa: S101
         prepared = self.prepared = self.attempts.prepare(channel, key)
         self.meter = Meter(TextCounter(prepared.target.model))
-        reply = await self.gateway.perform(channel, prepared.call, self._keepalive if peek.stream else None)
+        streamed = prepared.upstream.reader is not None
+        reply = await self.gateway.perform(
+            channel, prepared.call, self._keepalive if peek.stream and streamed else None
+        )
         try:
             if not 200 <= reply.status < 300:
                 raise await self._upstream_error(reply, prepared)
             options = self._options(peek)
             answer = Answer(prepared, self.ingress.format, options, self.meter)
-            if peek.stream and prepared.upstream.reader is not None:
-                await self._stream(reply, answer, prepared)
-            elif peek.stream or not _is_text(reply):
+            # An upstream may answer at once although a stream was asked for; what has no events is then passed on.
+            as_stream = self.ingress.format.writer is not None if _is_json(reply) else streamed and _is_text(reply)
+            if peek.stream and as_stream:
+                await self._stream(reply, answer)
+            elif self.sink.started:
+                raise UpstreamError("the upstream's answer is not the stream that was begun", kind="malformed")
+            elif (peek.stream and prepared.verbatim) or not _is_text(reply):
                 await self._raw(reply, prepared)
             else:
                 body = await answer.whole(reply, self._estimate)
@@ -204,7 +218,7 @@ class _Run:
             error.retry_after = float(after)
         return error
 
-    async def _stream(self, reply: Reply, answer: Answer, prepared: Prepared) -> None:
+    async def _stream(self, reply: Reply, answer: Answer) -> None:
         """Pump a stream. Nothing goes out before the upstream has said something that is not an error."""
         assert self.meter is not None  # noqa: S101
         if _is_json(reply):
@@ -299,8 +313,6 @@ class _Run:
         """Tell the caller what went wrong, in its own format: as an answer, or as the end of a stream begun."""
         entry, ingress = self.ingress.format, self.ingress
         self.error = error.message
-        if isinstance(error, UpstreamError):
-            error.message = mask(error.message)
         if not self.answered:
             self.status = error.status
         if self.sink.started:
@@ -355,11 +367,21 @@ class _Run:
         assert self.meter is not None  # noqa: S101
         return final_usage(self.meter, self._prompt_tokens(), ended=True)
 
+    def broke(self) -> None:
+        """Take note that this process failed, which is not the caller hanging up."""
+        self.error = "internal error"
+        if not self.answered:
+            self.status = 500
+
     def finish(self) -> None:
         """Settle or release; nothing is awaited here, since the caller may have hung up."""
-        order = self.order
-        if order is None:
-            return
+        if self.order is not None:
+            try:
+                self._settle(self.order)
+            finally:
+                self.gateway.ledger.release(self.order.reservation)  # whatever happened, nothing stays set aside
+
+    def _settle(self, order: Order) -> None:
         usage = Usage(source="none")
         meter = self.meter
         if self.answered and meter is not None and not self._free():

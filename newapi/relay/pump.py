@@ -13,6 +13,8 @@ from newapi.frames import sse
 from newapi.frames.sse import Frame, SseFramer
 from newapi.ir.events import Event, Failed, Metered
 from newapi.ir.fold import fold, unfold
+from newapi.ir.images import unfold_pictures
+from newapi.ir.response import Response
 from newapi.ir.usage import Usage
 from newapi.net.client import Reply
 from newapi.relay.filters import ThinkingToContent, thinking_to_content
@@ -114,9 +116,11 @@ class Answer:
         if upstream.read_response is None or entry.writer is None:
             raise UpstreamError(f"a {upstream.name} answer cannot be told as a {entry.name} stream", kind="malformed")
         response = upstream.read_response(raw)
-        events: Iterable[Event] = unfold(response)
+        events: Iterable[Event] = unfold(response) if isinstance(response, Response) else unfold_pictures(response)
         note_response(self._meter, response)
-        if self._tags:
+        if estimate_due(response.usage) and (usage := upstream.read_usage(raw)) is not None and usage.total:
+            self._meter.usage, self._meter.stated = usage, True  # what the format says is billed where none is stated
+        if self._tags and isinstance(response, Response):
             events = ThinkingToContent()(events)
         writer = entry.writer(self._options)
         out = [writer.write(e) for e in events]

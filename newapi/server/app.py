@@ -12,7 +12,7 @@ from litestar import Litestar
 from newapi.server.routes.account import account_routes
 from newapi.server.routes.admin import admin_routes
 from newapi.server.routes.admin.auth import unknown_path
-from newapi.server.routes.health import live, ready
+from newapi.server.routes.health import health_routes
 from newapi.server.routes.relay import RelayApp
 from newapi.server.runtime import Runtime
 
@@ -37,7 +37,11 @@ def create_app(runtime: Runtime) -> AsgiApp:
             await runtime.stop()
 
     litestar = Litestar(
-        [live, ready, *account_routes(runtime.gateway, runtime.query), *admin_routes(runtime)],
+        [
+            *health_routes(runtime.ledger),
+            *account_routes(runtime.gateway, runtime.query),
+            *admin_routes(runtime),
+        ],
         lifespan=[lifespan],
         exception_handlers={404: unknown_path, 405: unknown_path},
         logging_config=None,

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from litestar import get
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from newapi.relay.ledger import Ledger
 
 
-@get("/health/live", sync_to_thread=False)
-def live() -> dict[str, str]:
-    """Say that the process answers."""
-    return {"status": "ok"}
+def health_routes(ledger: Ledger) -> list[HTTPRouteHandler]:
+    """Return the handlers."""
 
+    @get("/health/live", sync_to_thread=False)
+    def live() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "ok"}
 
-@get("/health/ready", sync_to_thread=False)
-def ready() -> dict[str, str]:
-    """Say that requests are served."""
-    return {"status": "ok"}
+    @get("/health/ready", sync_to_thread=False)
+    def ready() -> Response[dict[str, str]]:
+        """Say whether requests are served and what they cost is written: 503 while the database refuses it."""
+        if ledger.failures:
+            return Response({"status": "the database cannot be written"}, status_code=503)
+        return Response({"status": "ok"})
+
+    return [live, ready]
