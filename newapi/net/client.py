@@ -134,8 +134,7 @@ class _Connection(asyncio.Protocol):
         if exchange is None:
             return
         if not exchange.status:  # 100 Continue and its like: the answer is still to come
-            exchange.headers.clear()
-            self.parser = httptools.HttpResponseParser(self)
+            exchange.headers.clear()  # the parser goes on: the rest may be in the same read
             return
         reusable = self.parser.should_keep_alive()
         self.exchange = None

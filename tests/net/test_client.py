@@ -273,3 +273,31 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 def test_a_header_cannot_smuggle(value: str) -> None:
     with pytest.raises(UpstreamError, match="line break"):
         head(HttpCall("POST", "http://a/", (("x", value),), b""))
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"],
+        [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"],
+        [
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+        ],
+    ],
+    ids=["in one read", "in two", "with hints"],
+)
+async def test_answers_on_the_way_are_not_the_answer(client: Client, pieces: list[bytes]) -> None:
+    async def handler(c: Conversation) -> None:
+        for _ in range(2):
+            await c.request()
+            for piece in pieces:
+                await c.send(piece)
+                await asyncio.sleep(0)
+
+    async with serving(handler) as up:
+        for _ in range(2):
+            reply = await client.perform(post(up.url), Timeouts())
+            assert (reply.status, reply.headers) == (200, {"content-length": "2"})
+            assert await reply.read(100) == b"{}"
+        assert up.connections == 1
