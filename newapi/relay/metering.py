@@ -8,6 +8,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from newapi.ir.events import Delta, Event, Failed, Finished, Metered, Started, Whole
+from newapi.ir.request import Media
 from newapi.ir.response import Response
 from newapi.ir.usage import Usage
 from newapi.relay.values import Meter
@@ -56,7 +57,7 @@ def note_response(meter: Meter, response: Any) -> None:
                 text = getattr(part, "text", None) or getattr(part, "args", None)
                 if text:
                     meter.output.add(text)
-                elif part.__class__.__name__ == "Media":
+                elif isinstance(part, Media):
                     meter.media += 1
 
 
