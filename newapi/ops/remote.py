@@ -1,0 +1,118 @@
+"""Talking to a running server: over its address, or its socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from newapi.base.errors import CallerError, Conflict, NewapiError, NotFound
+from newapi.base.secret import Secret
+from newapi.ops.health import base_url
+
+DENIED = (401, 403)
+
+
+class Unreachable(NewapiError):
+    """The server does not answer, or the connection broke."""
+
+    code = "unreachable"
+
+    def __init__(self, server: str, why: object) -> None:
+        super().__init__(f"{server} does not answer: {why}")
+        self.hint = "newapi serve starts one; --server says where another one is"
+
+
+class NotSignedIn(CallerError):
+    """No credential was shown."""
+
+    status = 401
+    code = "not_signed_in"
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Answer(Struct, frozen=True):
+    """What a server said: `body` is decoded JSON, or text."""
+
+    status: int
+    body: Any
+
+
+@contextmanager
+def connected(server: str, *, timeout: float) -> Iterator[httpx.Client]:
+    """Give a client of the server, whose failures are told as `Unreachable`.
+
+    Args:
+        server: Its URL, or what it listens on as the configuration says it: `host:port`, `unix:/path`.
+        timeout: Seconds of silence.
+    """
+    transport = httpx.HTTPTransport(uds=server.removeprefix("unix:")) if server.startswith("unix:") else None
+    try:
+        # No proxy of the environment: the server is this machine's, or the URL is said.
+        with httpx.Client(base_url=base_url(server), transport=transport, timeout=timeout, trust_env=False) as http:
+            yield http
+    except httpx.TimeoutException:
+        raise Unreachable(server, f"nothing for {timeout:g} seconds") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Unreachable(server, error) from None
+
+
+def call(
+    server: str, method: str, path: str, token: Secret | None, body: bytes | None = None, *, timeout: float = 30.0
+) -> Answer:
+    """Ask the management API.
+
+    Args:
+        server: As for `connected`.
+        method: GET, POST, ….
+        path: Below the server's root, with its query.
+        token: A user's access token; None shows none.
+        body: JSON.
+        timeout: Seconds.
+
+    Raises:
+        Unreachable: The server does not answer.
+    """
+    headers = {"content-type": "application/json"} if body is not None else {}
+    if token is not None:
+        headers["authorization"] = f"Bearer {token.reveal()}"
+    with connected(server, timeout=timeout) as http:
+        reply = http.request(method, path, content=body, headers=headers)
+    try:
+        return Answer(reply.status_code, msgspec.json.decode(reply.content))
+    except msgspec.DecodeError:
+        return Answer(reply.status_code, reply.text)
+
+
+def check(answer: Answer) -> None:
+    """Return when the server did what it was asked.
+
+    Raises:
+        CallerError: It did not: 401 or 403, not allowed.
+        NotFound: There is no such thing, or no such path.
+        Conflict: It exists, or was changed since.
+        NewapiError: Anything else.
+    """
+    body: dict[str, Any] = answer.body if isinstance(answer.body, dict) else {}
+    if answer.status < 400 and body.get("success", True):
+        return
+    said: Any = body.get("message") or body.get("error") or answer.body
+    message = said if isinstance(said, str) and said else f"The server answered {answer.status}"
+    match answer.status:
+        case 401 | 403:
+            raise CallerError(message, status=answer.status, code="denied")
+        case 404:
+            raise NotFound(message)
+        case 409:
+            raise Conflict(message)
+        case _ if "access token" in message:  # told under 200, as New API does
+            raise CallerError(message, status=401, code="denied")
+        case _:
+            raise NewapiError(message, code="refused")
