@@ -111,7 +111,9 @@ def _models(asked: Asked, gateway: Gateway, caller: Caller, model: str) -> Any:
 
 
 def _model(asked: Asked, gateway: Gateway, caller: Caller, model: str) -> Any:
-    if model not in _names(gateway, caller) and not gateway.snapshot.route(caller.group, model):
+    snapshot, allowed = gateway.snapshot, caller.token.models
+    denied = allowed is not None and model not in allowed
+    if denied or not snapshot.route(caller.group, model) or snapshot.prices.find(model) is None:
         raise CallerError(f"The model {model!r} does not exist", status=404, code="model_not_found", param="model")
     match _format_of(asked):
         case "anthropic_messages":
