@@ -104,19 +104,37 @@ def load_server(path: Path | None = None) -> Loaded:
 
 def _prices(config: Config, path: Path, findings: Findings) -> Callable[[str], bool] | None:
     """Return what knows whether a model has a price; None where the file with the prices cannot be read."""
-    prices, tables = config.billing.prices, None
-    if prices not in ("builtin", "none"):
-        try:
-            tables = Tables(msgspec.json.decode((path.parent / prices).read_bytes(), type=dict[str, Any]))
-        except OSError as error:
-            hint = '"builtin", "none", or a file with prices'
-            message = f"the prices in {prices}: {(error.strerror or 'cannot be read').lower()}"
-            findings.add(("billing", "prices"), message, hint)
-            return None
-        except (msgspec.DecodeError, ArithmeticError, AttributeError, TypeError) as error:
-            findings.add(("billing", "prices"), f"the prices in {prices} are not in the form of New API's: {error}")
-            return None
+    prices = config.billing.prices
+    try:
+        tables = price_tables(prices, path.parent)
+    except OSError as error:
+        hint = '"builtin", "none", or a file with prices'
+        message = f"the prices in {prices}: {(error.strerror or 'cannot be read').lower()}"
+        findings.add(("billing", "prices"), message, hint)
+        return None
+    except ValueError as error:
+        findings.add(("billing", "prices"), f"the prices in {prices} are not in the form of New API's: {error}")
+        return None
     return PriceBook(config.models, prices=prices, tables=tables).has_price
+
+
+def price_tables(prices: str, directory: Path) -> Tables | None:
+    """Return the tables of the file that `billing.prices` names; None where it names none.
+
+    Args:
+        prices: `builtin`, `none`, or a file.
+        directory: What the file's path is relative to: the configuration's.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not in the form of New API's tables.
+    """
+    if prices in ("builtin", "none"):
+        return None
+    try:
+        return Tables(msgspec.json.decode((directory / prices).read_bytes(), type=dict[str, Any]))
+    except (msgspec.DecodeError, ArithmeticError, AttributeError, TypeError) as error:
+        raise ValueError(str(error)) from error
 
 
 class _Files:

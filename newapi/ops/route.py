@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from newapi import providers
 from newapi.base.errors import NewapiError
-from newapi.billing.book import PriceBook
 from newapi.ops import channels, tokens, users
 from newapi.ops.channels import ChannelView
 from newapi.ops.local import Local
+from newapi.relay.build import price_book
 from newapi.relay.snapshot import Models
 from newapi.store import snapshot as stored
 
@@ -78,7 +78,7 @@ def route(local: Local, model: str, *, group: str = "", token: str = "") -> Rout
     group = group or "default"
     if group != "default" and group not in there.groups:
         problems.append(f"there is no group {group!r}")
-    book = PriceBook(there.models, prices=there.billing.prices, unpriced=there.billing.unpriced)
+    book = price_book(there, lambda _: None, local.path.resolve().parent)
     if book.find(model) is None:
         problems.append("it has no price")
     listed = channels.list_channels(db)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from newapi import providers
 from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
 from newapi.billing.book import PriceBook
+from newapi.config.load import price_tables
 from newapi.relay.override import compile_operations
 from newapi.relay.snapshot import Channel, Snapshot, TokenEntry, UserEntry
 from newapi.store.snapshot import Stored, StoredChannel
@@ -17,10 +19,12 @@ Resolve = Callable[[str], Secret]
 Warn = Callable[[str], None]
 
 
-def build(stored: Stored, resolve: Resolve, warn: Warn) -> Snapshot:
+def build(stored: Stored, resolve: Resolve, warn: Warn, directory: Path | None = None) -> Snapshot:
     """Return the snapshot of `stored`.
 
-    A channel whose key cannot be resolved is left out, and `warn` says which and why: the others go on serving.
+    A channel whose key cannot be resolved is left out, and `warn` says which and why: the others go on serving. So with
+    a file of prices that cannot be read: models with a price of their own are served. `directory` is the
+    configuration's.
     """
     channels: list[Channel] = []
     for row in stored.channels:
@@ -54,11 +58,22 @@ def build(stored: Stored, resolve: Resolve, warn: Warn) -> Snapshot:
         tokens=tokens,
         users=users,
         groups=stored.groups,
-        prices=PriceBook(stored.models, prices=stored.billing.prices, unpriced=stored.billing.unpriced),
+        prices=price_book(stored, warn, directory or Path()),
         routing=stored.routing,
         health=stored.health,
         billing=stored.billing,
     )
+
+
+def price_book(stored: Stored, warn: Warn, directory: Path) -> PriceBook:
+    """Return the prices of `stored`, and of the file that they come from where they come from one."""
+    prices = stored.billing.prices
+    try:
+        tables = price_tables(prices, directory)
+    except (OSError, ValueError) as error:
+        warn(f"the prices in {prices} cannot be read: {error}")
+        tables = None
+    return PriceBook(stored.models, prices=prices, unpriced=stored.billing.unpriced, tables=tables)
 
 
 def _channel(row: StoredChannel, resolve: Resolve) -> Channel:

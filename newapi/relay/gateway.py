@@ -12,6 +12,7 @@ from newapi.base.http import HttpCall
 from newapi.net.client import Client, Reply, Timeouts
 from newapi.net.proxied import ProxiedClient
 from newapi.relay.ledger import Ledger
+from newapi.relay.limits import Limiter, Spent
 from newapi.relay.route import Router
 from newapi.relay.snapshot import Channel, Snapshot
 
@@ -37,11 +38,13 @@ class Gateway:
         *,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
+        spent: Spent = lambda _token, _since: 0,
     ) -> None:
         self.snapshot = snapshot
         self.ledger = ledger
         self.limits = limits
         self.rng = rng or Random()  # noqa: S311  (weights, not secrets)
+        self.limiter = Limiter(spent)
         self.router = Router(self.rng)
         self.clock = clock
         self.client = Client()

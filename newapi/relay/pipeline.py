@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
@@ -25,11 +26,12 @@ from newapi.net.client import ERROR_LIMIT, Reply
 from newapi.relay.admit import admit, check_model
 from newapi.relay.attempt import Attempts
 from newapi.relay.gateway import Gateway
+from newapi.relay.limits import Limit, Ticket
 from newapi.relay.metering import final_usage
 from newapi.relay.pump import Answer, Broken
 from newapi.relay.retry import worth_another
 from newapi.relay.settle import Outcome, call_of, settle
-from newapi.relay.snapshot import Channel
+from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.values import Caller, Ingress, Meter, Order, Prepared, Sink, Try
 
 PASSED_ON = ("retry-after", "retry-after-ms", "openai-processing-ms")
@@ -64,6 +66,7 @@ class _Run:
         self.gateway = gateway
         self.sink = sink
         self.order: Order | None = None
+        self.ticket: Ticket | None = None
         self.attempts: Attempts | None = None
         self.tries: list[Try] = []
         self.prepared: Prepared | None = None
@@ -94,13 +97,15 @@ class _Run:
         if entry.write_count is not None and not self._asked_upstream(caller, peek):
             await self._count(peek)
             return
+        rough = self._rough_prompt()
         amount = reserve_amount(
             price,
-            self._rough_prompt(),
+            rough,
             peek.max_output,
             group_ratio=caller.group_ratio,
             call=call_of(ingress, peek, None),
         )
+        self.ticket = gateway.limiter.enter(_limits(caller, snapshot), rough + peek.max_output, amount, gateway.clock())
         reservation = gateway.ledger.reserve(caller, 0 if self._free() else amount)
         self.order = Order(ingress, peek, caller, price, reservation)
         self.attempts = Attempts(ingress, peek.model, peek.stream)
@@ -375,13 +380,18 @@ class _Run:
 
     def finish(self) -> None:
         """Settle or release; nothing is awaited here, since the caller may have hung up."""
-        if self.order is not None:
-            try:
-                self._settle(self.order)
-            finally:
-                self.gateway.ledger.release(self.order.reservation)  # whatever happened, nothing stays set aside
+        tokens = quota = 0
+        try:
+            if self.order is not None:
+                tokens, quota = self._settle(self.order)
+        finally:  # whatever happened, nothing stays set aside
+            if self.order is not None:
+                self.gateway.ledger.release(self.order.reservation)
+            if self.ticket is not None:
+                self.gateway.limiter.leave(self.ticket, tokens, quota)
 
-    def _settle(self, order: Order) -> None:
+    def _settle(self, order: Order) -> tuple[int, int]:
+        """Charge and log; return the tokens and the quota it took."""
         usage = Usage(source="none")
         meter = self.meter
         if self.answered and meter is not None and not self._free():
@@ -398,7 +408,14 @@ class _Run:
             prepared=self.prepared,
             meter=meter,
         )
-        settle(order, outcome, self.gateway)
+        return usage.total, settle(order, outcome, self.gateway)
+
+
+def _limits(caller: Caller, snapshot: Snapshot) -> Iterator[tuple[tuple[str, int, str], Limit]]:
+    """Yield who is limited to what: the token, and its owner in the group."""
+    yield ("token", caller.token.id, ""), caller.token.limit
+    if limit := snapshot.group_limits.get(caller.group):
+        yield ("group", caller.user.id, caller.group), limit
 
 
 _STREAM_HEADERS: tuple[tuple[str, str], ...] = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))

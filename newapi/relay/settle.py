@@ -51,8 +51,8 @@ def call_of(ingress: Ingress, peek: Peek, prepared: Prepared | None) -> Call:
     )
 
 
-def settle(order: Order, outcome: Outcome, gateway: Gateway) -> None:
-    """Charge what was served, or give the reservation back; log either. Never waits."""
+def settle(order: Order, outcome: Outcome, gateway: Gateway) -> int:
+    """Charge what was served, or give the reservation back; log either; return the quota. Never waits."""
     ingress, caller, prepared, meter = order.ingress, order.caller, outcome.prepared, outcome.meter
     call = call_of(ingress, order.peek, prepared)
     bill: Bill | None = None
@@ -100,6 +100,7 @@ def settle(order: Order, outcome: Outcome, gateway: Gateway) -> None:
         quota=record.quota,
     )
     gateway.ledger.settle_soon(order.reservation, settlement)
+    return record.quota
 
 
 def _ratios(order: Order) -> dict[str, Any]:

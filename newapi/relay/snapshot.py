@@ -10,10 +10,12 @@ from decimal import Decimal
 from functools import cached_property
 
 from newapi.base.secret import Secret
+from newapi.base.units import QUOTA_PER_USD
 from newapi.billing.book import PriceBook
 from newapi.config.schema import BillingSpec, ChannelSpec, GroupSpec, HealthSpec, RoutingSpec, TokenSpec
 from newapi.formats.contract import Endpoint
 from newapi.providers.contract import Provider
+from newapi.relay.limits import Limit
 from newapi.relay.override import Compiled
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -96,6 +98,12 @@ class TokenEntry:
         self.expires_at = expires_at
         self.enabled = enabled
         self.models = Models(spec.models) if spec.models else None
+        self.limit = Limit(
+            spec.requests_per_minute,
+            spec.tokens_per_minute,
+            spec.concurrency,
+            {period: int(usd * QUOTA_PER_USD) for period, usd in spec.budget.items()},
+        )
         self._allow_ips = spec.allow_ips
 
     @cached_property
@@ -138,6 +146,10 @@ class Snapshot:
         """By the SHA-256 of the key, hexadecimal."""
         self.users = users
         self.groups = groups
+        self.group_limits = {
+            name: Limit(g.requests_per_minute, g.tokens_per_minute, g.concurrency) for name, g in groups.items()
+        }
+        """What each user of a group may ask for."""
         self.prices = prices
         self.routing = routing
         self.health = health

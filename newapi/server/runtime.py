@@ -18,6 +18,7 @@ from newapi.relay.ledger import Ledger
 from newapi.relay.snapshot import Snapshot
 from newapi.store import ledger as store_ledger
 from newapi.store import snapshot as store_snapshot
+from newapi.store import usage as store_usage
 from newapi.store.ledger import RecordFilter, StoredRecord
 from newapi.store.snapshot import Stored
 
@@ -48,7 +49,9 @@ class Runtime:
                 stream_idle_timeout=limits.stream_idle_timeout,
                 keepalive=limits.keepalive,
             ),
+            spent=self._spent,
         )
+        self._learn_budgets(self.gateway.snapshot)
 
     def _resolve(self, reference: str) -> Secret:
         return self.local.resolve(reference)
@@ -62,7 +65,19 @@ class Runtime:
             return balances(stored[0])
 
         self.ledger.load(read)
-        return build(stored[0], self._resolve, log.warning)
+        return build(stored[0], self._resolve, log.warning, self.local.path.resolve().parent)
+
+    def _spent(self, token_id: int, since: float) -> int:
+        """Return the quota that a token's requests have cost since `since`."""
+        total = store_usage.sums(self.local.db, RecordFilter(token_id=token_id, since=since), ())
+        return total[0].quota if total else 0
+
+    def _learn_budgets(self, snapshot: Snapshot) -> None:
+        """Find out what tokens with a budget have spent of it, those that are new here."""
+        now = self.gateway.clock()
+        for token in snapshot.tokens.values():
+            if token.limit.budget and not self.gateway.limiter.known(token.id):
+                self.gateway.limiter.learn(token.id, token.limit, now)
 
     def query(self, wanted: RecordFilter) -> list[StoredRecord]:
         """Return lines of the log. Waits for the database: call it in a thread."""
@@ -78,7 +93,9 @@ class Runtime:
         """
         with self._refreshing:  # an older picture never replaces a newer one
             if store_snapshot.generation(self.local.db) != self.gateway.snapshot.epoch:
-                self.gateway.snapshot = self._load()
+                snapshot = self._load()
+                self._learn_budgets(snapshot)
+                self.gateway.snapshot = snapshot
                 log.info("configuration %s is in force", self.gateway.snapshot.epoch)
 
     async def start(self) -> None:
