@@ -100,6 +100,20 @@ def get(db: Database, name: str, *, now: float | None = None) -> TokenView:
     return _view(_find(db, name), time.time() if now is None else now)
 
 
+def key_of(local: Local, name: str) -> Secret:
+    """Return the key of a token, which it can show to its owner.
+
+    Raises:
+        NotFound: There is no such token, or its key is not kept (`server.keep_token_keys = false`).
+        Conflict: Several users have one of that name.
+    """
+    record = _find(local.db, name)
+    key = local.vault.open(record.key_cipher)
+    if key is None:
+        raise NotFound(f"The key of token {record.name!r} is not kept here: only its hash is")
+    return key
+
+
 def delete(db: Database, name: str, *, who: str, now: float | None = None) -> TokenView:
     """Delete the token called `name`; its records stay. Return what it was.
 
