@@ -102,6 +102,28 @@ def load_server(path: Path | None = None) -> Loaded:
     return Loaded(config, path, tuple(files.paths), files.places)
 
 
+def read_text(path: Path) -> str:
+    """Return what is in the file at `path`; `-` is standard input.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    return _read(path, "<stdin>" if path == STDIN else str(path))
+
+
+def check_syntax(path: Path, text: str) -> None:
+    """Return when `text`, of the file at `path`, is TOML.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        source = Source("<stdin>" if path == STDIN else str(path), text)
+        raise ConfigError([_syntax(source, str(error))]) from None
+
+
 def _prices(config: Config, path: Path, findings: Findings) -> Callable[[str], bool] | None:
     """Return what knows whether a model has a price; None where the file with the prices cannot be read."""
     prices = config.billing.prices
