@@ -8,7 +8,6 @@ import logging
 import threading
 from pathlib import Path
 
-from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
 from newapi.ops.local import Local
 from newapi.relay.build import balances, build
@@ -113,10 +112,14 @@ class Runtime:
 
     async def _follow(self) -> None:
         """Take over what others apply and change."""
+        failing = False
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await asyncio.to_thread(self.refresh)
-            except NewapiError as error:
-                # The database is away for a moment: what is in memory goes on serving.
-                log.warning("cannot read the database: %s", error.message)
+            except Exception as error:  # noqa: BLE001  (whatever it is: what is in memory goes on serving, and so does this)
+                if not failing:
+                    log.warning("cannot take over what the database holds: %s", error)
+                failing = True
+            else:
+                failing = False
