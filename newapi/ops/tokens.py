@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from newapi.base.errors import Conflict, NotFound
 from newapi.base.secret import Secret
 from newapi.config.schema import TokenSpec
 from newapi.ops.apply import token_columns
 from newapi.ops.local import Local
-from newapi.store import audit, clock, specs, tokens
+from newapi.ops.vault import expiry, quota_of
+from newapi.store import audit, clock, specs, tokens, users
 from newapi.store.database import Database
+from newapi.store.keys import new_key
 from newapi.store.tokens import TokenRecord
 
 State = Literal["enabled", "disabled", "expired", "exhausted"]
@@ -98,6 +102,81 @@ def get(db: Database, name: str, *, now: float | None = None) -> TokenView:
         Conflict: Several users have one of that name.
     """
     return _view(_find(db, name), time.time() if now is None else now)
+
+
+def change(
+    local: Local, name: str, fields: Mapping[str, Any], *, rename: str | None = None, who: str, now: float | None = None
+) -> TokenView:
+    """Change a token; what is not said stays, and what was spent stays spent.
+
+    Args:
+        local: The database.
+        name: Its name, or its id.
+        fields: Values by the names of `TokenSpec`: `group`, `quota`, `unlimited`, `expires`, `models`, `allow_ips`,
+            `budget`, `enabled`.
+        rename: Its new name.
+        who: Who does it.
+        now: Unix seconds.
+
+    Raises:
+        NotFound: There is no such token, or no such group.
+        Conflict: Several users have one of that name, or its owner has one of the new name.
+    """
+    now = time.time() if now is None else now
+    with local.db.writing() as c:
+        clock.lock(c)
+        record = _find(local.db, name)
+        group: str | None = fields.get("group")
+        if group not in (None, "default") and not users.group_exists(c, group or ""):
+            raise NotFound(f"There is no group {group!r}")
+        if rename and rename != record.name and tokens.select(c, name=rename, user_id=record.user_id):
+            raise Conflict(f"{record.user} has a token {rename!r} already")
+        before = specs.decode(record.spec, TokenSpec, f"token {record.name!r}")
+        after = replace(before, **fields)
+        columns: dict[str, Any] = {"name": rename or record.name, "spec": specs.encode(after)}
+        if "group" in fields:
+            columns["group"] = after.group
+        if "expires" in fields:
+            columns["expires_at"] = expiry(after.expires, now)
+        if "enabled" in fields:
+            columns["state"] = "enabled" if after.enabled else "disabled"
+        if fields.keys() & {"quota", "unlimited"}:
+            columns["remaining_quota"] = quota_of(after) - (quota_of(before) - record.remaining)
+            columns["unlimited"] = after.unlimited
+        tokens.update(c, record.id, columns)
+        audit.note(c, audit.Entry(now, who, "token.set", record.name, detail={"fields": sorted(fields)}))
+        (record,) = tokens.select(c, id=record.id)
+    return _view(record, now)
+
+
+def rotate(local: Local, name: str, *, key: str = "", who: str, now: float | None = None) -> tuple[TokenView, Secret]:
+    """Give a token another key, at once; return it and the key, which is not shown again.
+
+    Args:
+        local: The database and the vault.
+        name: Its name, or its id.
+        key: A reference to the key it is to have; "" makes one.
+        who: Who does it.
+        now: Unix seconds.
+
+    Raises:
+        NotFound: There is no such token.
+        Conflict: Several users have one of that name, or the key is another token's.
+        NewapiError: The reference does not resolve.
+    """
+    now = time.time() if now is None else now
+    secret = local.vault.resolve(key) if key else Secret(new_key())
+    with local.db.writing() as c:
+        clock.lock(c)
+        record = _find(local.db, name)
+        columns = local.vault.columns(secret)
+        if tokens.select(c, key_hash=columns["key_hash"]):
+            raise Conflict("That key belongs to a token already")
+        spec = specs.decode(record.spec, TokenSpec, f"token {record.name!r}")
+        tokens.update(c, record.id, {**columns, "spec": specs.encode(replace(spec, key=key))})
+        audit.note(c, audit.Entry(now, who, "token.rotate", record.name))
+        (record,) = tokens.select(c, id=record.id)
+    return _view(record, now), secret
 
 
 def key_of(local: Local, name: str) -> Secret:

@@ -1,18 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read, read_all, seconds, split
+from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read, read_all, split
 from newapi.cli.output import Output
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from decimal import Decimal
-
-Period = Literal["day", "week", "month"]
-_PERIODS: tuple[Period, ...] = ("day", "week", "month")
 
 
 def create(
@@ -41,6 +34,7 @@ def create(
     import msgspec
 
     from newapi.cli.commands._options import account
+    from newapi.cli.commands.token._values import budget_of, moment, network
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import note, say, show
     from newapi.config.schema import TokenSpec
@@ -54,10 +48,10 @@ def create(
         user=user,
         quota=read("--quota", quota, dollars),
         unlimited=unlimited,
-        expires=read("--expires", expires, _moment),
+        expires=read("--expires", expires, moment),
         models=split(models),
-        allow_ips=tuple(read_all("--allow-ip", allow_ip, _network)),
-        budget=dict(read_all("--budget", budget, _budget)),
+        allow_ips=tuple(read_all("--allow-ip", allow_ip, network)),
+        budget=dict(read_all("--budget", budget, budget_of)),
         key=key,
     )
     local = open_local(config, server_only=True)
@@ -71,33 +65,3 @@ def create(
     full = {**(row(token) if output is Output.TABLE else msgspec.structs.asdict(token)), "key": secret.reveal()}
     show(full, output)
     note("The key is not shown again.")
-
-
-def _moment(text: str) -> float | datetime:
-    from datetime import UTC, datetime
-
-    if text[:4].isdecimal() and "-" in text:
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is no date: write 2030-12-31") from None
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
-    return seconds(text)
-
-
-def _network(text: str) -> str:
-    import ipaddress
-
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError(f"{text!r} is no address or network: write 10.0.0.0/8") from None
-    return text
-
-
-def _budget(text: str) -> tuple[Period, Decimal]:
-    name, _, amount = text.partition("=")
-    for period in _PERIODS:
-        if period == name and amount:
-            return period, dollars(amount)
-    raise ValueError(f"{text!r} is no budget: write day=$2, week=$10 or month=$40")
