@@ -1,0 +1,1 @@
+"""The database: what is in it, saved and put back."""

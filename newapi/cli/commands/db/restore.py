@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `newapi db backup` made.")],
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    no_input: NoInput = False,
+    config: ConfigFile = None,
+) -> None:
+    """Put a backup into the place of a SQLite database; the one before is saved beside it.
+
+    Stop the servers first: what they are about to charge would go to balances of another time.
+
+    Examples:
+        newapi db restore newapi-2026-07-07.db
+        newapi db restore newapi-2026-07-07.db --yes
+    """
+    from newapi.cli.commands._options import account
+    from newapi.cli.output import confirm, note
+    from newapi.ops.database import restore as put_back
+    from newapi.ops.local import open_local
+    from newapi.store.maintenance import check_backup
+
+    db = open_local(config, server_only=True).db
+    schema = check_backup(file)
+    if dry_run:
+        note(f"Would replace {db.shown} by {file} (schema {schema}).")
+        return
+    confirm(f"Replace everything in {db.shown} by {file}?", yes=yes, no_input=no_input)
+    saved = put_back(db, file, who=account())
+    note(f"Restored {file}; the database before is {saved.file}.")

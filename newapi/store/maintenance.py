@@ -1,0 +1,162 @@
+"""A database as a whole: what is in it, whether it is sound, copied and put back."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import peewee
+
+from newapi.base.errors import StoreError
+from newapi.store.database import BUSY_SECONDS, Connection, Database
+from newapi.store.migrations import migrate, steps
+from newapi.store.models import TABLES, Clock, Record, Token, User
+
+
+def counts(db: Database) -> dict[str, int]:
+    """Return how many rows each table has."""
+    found: dict[str, int] = {}
+    with db.reading() as c:
+        for table in TABLES:
+            number = next(iter(table.select(peewee.fn.COUNT(peewee.SQL("*"))).tuples().execute(c)))[0]
+            found[table._meta.table_name] = int(number)  # type: ignore[attr-defined]  # noqa: SLF001
+    return found
+
+
+def oldest_record(db: Database) -> float:
+    """Return when the oldest line of the log was written, unix seconds; 0 when there is none."""
+    with db.reading() as c:
+        return float(Record.select(peewee.fn.MIN(Record.created_at)).scalar(c) or 0)
+
+
+def sizes(db: Database) -> dict[str, int]:
+    """Return the bytes of a SQLite database's files, empty for others."""
+    if db.file is None:
+        return {}
+    files = {"file": db.file, "wal": Path(f"{db.file}-wal")}
+    return {name: path.stat().st_size for name, path in files.items() if path.exists()}
+
+
+def damage(db: Database) -> list[str]:
+    """Return what SQLite says is damaged; nothing for others, which look after themselves."""
+    if db.dialect != "sqlite":
+        return []
+    with db.reading() as c:
+        return _damage(c.connection())
+
+
+def ownerless_tokens(db: Database) -> list[str]:
+    """Return the names of tokens whose owner does not exist."""
+    query = Token.select(Token.name).join(User, peewee.JOIN.LEFT_OUTER, on=(Token.user_id == User.id))
+    with db.reading() as c:
+        return [name for (name,) in query.where(User.id.is_null()).order_by(Token.id).tuples().execute(c)]
+
+
+def backup(db: Database, target: Path) -> int:
+    """Copy a SQLite database into a file while it is in use; return its bytes.
+
+    The copy is of one moment, checked, readable by its owner alone, and takes the place of what is there at its end.
+
+    Raises:
+        StoreError: It is no SQLite database, the copy cannot be written, or is damaged.
+    """
+    with _sqlite(db) as c:
+        try:
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        except OSError as error:
+            raise StoreError(f"{target} cannot be written: {error.strerror}") from None
+        os.close(handle)
+        try:
+            with closing(sqlite3.connect(name)) as copy:
+                c.connection().backup(copy)
+                copy.execute("PRAGMA journal_mode = delete")  # one file, not two
+                if bad := _damage(copy):
+                    raise StoreError(f"The copy is damaged: {bad[0]}")
+            Path(name).replace(target)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{target} cannot be written: {error}") from None
+        finally:
+            Path(name).unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def check_backup(source: Path) -> int:
+    """Return the schema of a file that `backup` made.
+
+    Raises:
+        StoreError: It is no such file, it is damaged, or a newer version made it.
+    """
+    with _readonly(source) as copy:
+        try:
+            row = copy.execute("SELECT version FROM schema_version").fetchone()
+            copy.execute("SELECT epoch FROM clock").fetchone()
+            bad = _damage(copy)
+        except sqlite3.Error as error:
+            raise StoreError(f"{source} is no backup of newapi: {error}") from None
+    if bad:
+        raise StoreError(f"{source} is damaged: {bad[0]}")
+    latest = steps()[-1][0]
+    if row is None or row[0] > latest:
+        raise StoreError(f"{source} has schema {row and row[0]}, this version knows {latest}: update newapi")
+    return int(row[0])
+
+
+def restore(db: Database, source: Path) -> None:
+    """Put a backup into the place of everything that a SQLite database holds, in one step.
+
+    Servers that run take it over within a second, as they do any change.
+
+    Raises:
+        StoreError: It is no SQLite database, or the backup is none; nothing was changed.
+    """
+    check_backup(source)
+    with _sqlite(db) as c, _readonly(source) as copy:
+        before = int(Clock.select(Clock.epoch).scalar(c))
+        connection: sqlite3.Connection = c.connection()
+        try:
+            copy.backup(connection)
+        except sqlite3.Error as error:
+            raise StoreError(f"The database {db.shown} could not be replaced: {error}") from None
+    migrate(db)
+    with db.writing() as c:
+        epoch = int(Clock.select(Clock.epoch).scalar(c))
+        # A server reads again when the number has grown: it must not go back.
+        Clock.update(epoch=max(before, epoch) + 1).execute(c)
+
+
+def vacuum(db: Database) -> None:
+    """Give the space of what was deleted back to the disk. SQLite only: others do it by themselves.
+
+    Raises:
+        StoreError: It is no SQLite database, or in use for too long.
+    """
+    with _sqlite(db) as c:
+        c.execute_sql("VACUUM")
+
+
+@contextmanager
+def _sqlite(db: Database) -> Iterator[Connection]:
+    if db.dialect != "sqlite":
+        tool = "pg_dump and pg_restore" if db.dialect == "postgresql" else "mysqldump"
+        raise StoreError(f"{db.shown} is no SQLite database: its own tools do this, {tool}")
+    with db.reading() as c:
+        yield c
+
+
+@contextmanager
+def _readonly(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.is_file():
+        raise StoreError(f"There is no file {path}")
+    # Without `mode=ro` a file that is none would be made.
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as copy:
+        yield copy
+
+
+def _damage(connection: sqlite3.Connection) -> list[str]:
+    said = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+    said = [] if said == ["ok"] else said
+    return said + [f"table {row[0]}: a row refers to nothing" for row in connection.execute("PRAGMA foreign_key_check")]
