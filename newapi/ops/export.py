@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec import Struct
 
+from newapi.config.schema import Config
 from newapi.ops.plan import KINDS, SECTIONS, Choice
 from newapi.ops.toml import key, value_of
 from newapi.store import declared, specs
@@ -38,6 +39,21 @@ def export(db: Database, *, only: Sequence[str] = ()) -> str:
             if chosen(kind, name):
                 spec = specs.decode(row.spec, type_, f"{kind}.{name}")
                 tables.append(_table(f"{kind}.{key(name)}", list(_lines(kind, spec))))
+    return "\n".join(tables)
+
+
+def document(config: Config) -> str:
+    """Return a configuration as one TOML document, as far as it is applied: without `[server]` and its like."""
+    tables = ["version = 1\n"]
+    if config.moved:
+        moves = msgspec.to_builtins(config.moved)
+        tables[0] += f"moved = {value_of('', moves)}\n"
+    for section in SECTIONS:
+        if lines := list(_lines(section, getattr(config, section))):
+            tables.append(_table(section, lines))
+    for kind in KINDS:
+        for name, spec in getattr(config, kind).items():
+            tables.append(_table(f"{kind}.{key(name)}", list(_lines(kind, spec))))
     return "\n".join(tables)
 
 

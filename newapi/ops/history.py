@@ -8,6 +8,7 @@ from msgspec import Struct
 from newapi.base.errors import NotFound
 from newapi.config.schema import Config
 from newapi.ops.plan import Change
+from newapi.ops.plan_text import exact
 from newapi.store import declared, specs
 from newapi.store.database import Database
 
@@ -54,7 +55,7 @@ def changes_of(db: Database, number: int) -> list[Change]:
     Raises:
         NotFound: There is none of that number.
     """
-    return msgspec.json.decode(_get(db, number).diff, type=list[Change])
+    return list(exact(msgspec.json.decode(_get(db, number).diff, type=list[Change])))
 
 
 def configuration_of(db: Database, number: int | None) -> tuple[int, Config]:

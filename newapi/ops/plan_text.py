@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from typing import Any
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+from typing import Any, cast
+
+from msgspec.structs import replace
 
 from newapi.config.values import money_text
 from newapi.ops.plan import MASKED, Change, Field, Plan
@@ -30,6 +33,20 @@ def lines(changes: Sequence[Change], *, summary: bool = False) -> Iterator[tuple
                 yield sign, f"    {field.key:<{width}} {_values(change, field)}"
 
 
+def exact(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return changes that were kept or sent as JSON with their amounts as `Decimal` again, as a plan has them."""
+    return tuple(
+        replace(
+            change,
+            fields=tuple(
+                Field(f.key, _exact(change.kind, f.key, f.before), _exact(change.kind, f.key, f.after))
+                for f in change.fields
+            ),
+        )
+        for change in changes
+    )
+
+
 def label(change: Change) -> str:
     """Return what is changed, as the head of its table in the file."""
     return f"{change.kind}.{key(change.name)}" if change.name else change.kind
@@ -43,6 +60,17 @@ def total(plan: Plan) -> str:
         (plan.count("delete"), "to delete"),
     )
     return ", ".join(f"{number} {what}" for number, what in counts)
+
+
+def _exact(kind: str, path: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_exact(kind, path, item) for item in cast(list[Any], value)]
+    if isinstance(value, dict):
+        return {name: _exact(kind, path, item) for name, item in cast(dict[str, Any], value).items()}
+    if isinstance(value, str) and kind_of(f"{kind}.{path}") in ("money", "ratio"):
+        with suppress(InvalidOperation):  # a name beside the amounts
+            return Decimal(value)
+    return value
 
 
 def _values(change: Change, field: Field) -> str:

@@ -464,6 +464,19 @@ def new_access_token(db: Database, id: int, *, who: str, now: float | None = Non
     return token
 
 
+def root(db: Database) -> UserView:
+    """Return root, who is there from the beginning.
+
+    Raises:
+        NotFound: Somebody took it out of the database.
+    """
+    with db.reading() as c:
+        found = store.search(c, UserFilter(role="root", deleted=False))
+    if not found:
+        raise NotFound("There is no root in the database")
+    return _view(found[0])
+
+
 def of_access_token(db: Database, token: str) -> UserView | None:
     """Return whose access token that is, None when it is nobody's."""
     with db.reading() as c:

@@ -12,7 +12,8 @@ A module of this package declares its routes so:
 
 The function runs in a thread, so it may wait for the database. What it returns is `data` of the envelope (a `Reply`
 says more, a `Response` is sent as it is); a NewapiError it raises is told under status 200 with `success: false`, as
-New API does, unless it is a `Refused`. After a request that may change something, what it changed is in force.
+New API does, unless it is a `Refused`, or the door is `Door(runtime, explicit=True)`. After a request that may change
+something, what it changed is in force.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from newapi.base.errors import CallerError, NewapiError, StoreError
+from newapi.base.errors import CallerError, ConfigError, NewapiError, StoreError
 from newapi.ops import users
 from newapi.ops.local import master_key
 from newapi.ops.options import DEFAULTS
@@ -51,6 +52,11 @@ MAX_PAGE_SIZE = 100
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request body."""
 _SAFE = ("GET", "HEAD")
+ROOT = "newapi.root"
+"""In the ASGI scope of requests that came through the admin socket: whoever could open it is root. Only the server
+itself puts it there; nothing that a caller sends does."""
+ACCOUNT = "newapi-account"
+"""Header that says, on the admin socket, which account of the operating system asks: for the audit log."""
 
 log = logging.getLogger("newapi")
 
@@ -110,7 +116,14 @@ class Call:
         peer = request.client.host if request.client else ""
         self.address = caller_address(peer, dict(self.headers), door.trusted)
         """Where it comes from."""
+        self.is_root: bool = request.scope.get(ROOT) is True
+        """Whether it came through the admin socket."""
         self._asker: UserView | None = None
+
+    @property
+    def who(self) -> str:
+        """Who asks, for the audit log: a user, or whom the admin socket names."""
+        return (self.is_root and self.headers.get(ACCOUNT, "")) or self.asker.name
 
     @property
     def asker(self) -> UserView:
@@ -173,8 +186,10 @@ Handler = Callable[[Call], Any]
 class Door:
     """Makes route handlers: whom they let in, and the envelope they answer with."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, explicit: bool = False) -> None:
+        """Prepare to make handlers; with `explicit`, errors are told under their own HTTP status, with their code."""
         self.runtime = runtime
+        self._explicit = explicit
         self.trusted = tuple(ipaddress.ip_network(n) for n in runtime.local.config.server.trusted_proxies)
         self.failures = Failures(*_login_limit())
 
@@ -219,6 +234,8 @@ class Door:
             CallerError: The access token is nobody's.
         """
         db = self.runtime.local.db
+        if call.is_root:
+            return users.root(db)
         cookie = call.cookies.get(COOKIE, "")
         session = self.sessions.read(cookie, call.now) if cookie else None
         user = users.of_session(db, session) if session else None
@@ -276,6 +293,8 @@ class Door:
             status = error.status if isinstance(error, Refused | StoreError) else 200
             if isinstance(error, StoreError):
                 log.error("%s %s: %s", request.method, request.url.path, error.message)
+            if self._explicit:
+                return _explicit(error)
             return envelope({"success": False, "message": error.message}, status)
         except OverflowError:
             return envelope({"success": False, "message": "Invalid parameters: a number is too large"})
@@ -290,6 +309,18 @@ def envelope(content: Mapping[str, Any], status: int = 200, cookies: tuple[Cooki
     """Return a JSON answer."""
     body = msgspec.json.encode(content)
     return Response(body, status_code=status, media_type="application/json", cookies=list(cookies))
+
+
+def _explicit(error: NewapiError) -> Response[bytes]:
+    """Return an error as programs want it."""
+    told: dict[str, Any] = {"success": False, "message": error.message, "code": error.code}
+    told["hint"] = getattr(error, "hint", "")
+    status = error.status
+    if isinstance(error, ConfigError):
+        status = 400
+        names = ("message", "line", "column", "key", "hint", "source")
+        told["problems"] = [{name: getattr(problem, name) for name in names} for problem in error.problems]
+    return envelope(told, status)
 
 
 def unknown_path(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
