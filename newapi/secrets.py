@@ -157,14 +157,33 @@ def forget(name: str) -> None:
     _keyring(f"keyring:{name}", lambda ring: ring.delete_password(SERVICE, name))
 
 
+def keyring_backend() -> tuple[str, str]:
+    """Return what keeps the keyring here, and why it cannot be used, or ""."""
+    import keyring  # noqa: PLC0415
+    import keyring.backends.fail  # noqa: PLC0415
+
+    ring = keyring.get_keyring()
+    name = f"{type(ring).__module__}.{type(ring).__name__}"
+    if isinstance(ring, keyring.backends.fail.Keyring):
+        return name, "there is no keyring here"
+    if _plain(ring) is not None:
+        return name, f"the keyring here keeps secrets as plain text ({name})"
+    return name, ""
+
+
+def _plain(ring: object) -> object | None:
+    """Return the backend of a keyring that keeps secrets as plain text, None where none does."""
+    # Those are `keyrings.alt.file.PlaintextKeyring` and its like; a chain holds several.
+    used = [ring, *getattr(ring, "backends", ())]
+    return next((r for r in used if "plaintext" in type(r).__name__.lower()), None)
+
+
 def _keyring(reference: str, do: Callable[..., str | None]) -> str | None:
     import keyring  # noqa: PLC0415  (100 ms, and most commands need none)
     import keyring.errors  # noqa: PLC0415
 
     ring = keyring.get_keyring()
-    # Backends that write plain text are `keyrings.alt.file.PlaintextKeyring` and its like; a chain holds several.
-    used = [ring, *getattr(ring, "backends", ())]
-    if plain := next((r for r in used if "plaintext" in type(r).__name__.lower()), None):
+    if (plain := _plain(ring)) is not None:
         where = f"{type(plain).__module__}.{type(plain).__name__}"
         raise NoSecret(reference, f"the keyring here keeps secrets as plain text ({where})", "use file: or env:")
     try:
