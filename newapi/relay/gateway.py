@@ -11,6 +11,7 @@ from msgspec import Struct
 from newapi.base.http import HttpCall
 from newapi.net.client import Client, Reply, Timeouts
 from newapi.net.proxied import ProxiedClient
+from newapi.relay.health import Disable, Health
 from newapi.relay.ledger import Ledger
 from newapi.relay.limits import Limiter, Spent
 from newapi.relay.route import Router
@@ -39,14 +40,16 @@ class Gateway:
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
         spent: Spent = lambda _token, _since: 0,
+        disable: Disable = lambda _channel, _reason: None,
     ) -> None:
         self.snapshot = snapshot
         self.ledger = ledger
         self.limits = limits
         self.rng = rng or Random()  # noqa: S311  (weights, not secrets)
         self.limiter = Limiter(spent)
-        self.router = Router(self.rng)
         self.clock = clock
+        self.health = Health(disable)
+        self.router = Router(self.rng, lambda channel, key: self.health.rests(channel, key, self.clock()))
         self.client = Client()
         self.proxied = ProxiedClient()
         self.timeouts = Timeouts(

@@ -166,9 +166,12 @@ class _Run:
 
     def _note(self, channel: Channel, key: int, began: float, error: NewapiError | None) -> None:
         ms = round((asyncio.get_running_loop().time() - began) * 1000)
+        gateway = self.gateway
         if error is None:
+            gateway.health.succeeded(channel, key)
             self.tries.append(Try(channel.name, channel.id, key, ms, self.status))
             return
+        gateway.health.failed(channel, key, error, gateway.snapshot.health, gateway.clock())
         kind = error.kind if isinstance(error, UpstreamError) else error.code
         status = (error.upstream_status if isinstance(error, UpstreamError) else 0) or error.status
         assert self.attempts is not None  # noqa: S101

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from random import Random
 
@@ -13,21 +13,33 @@ from newapi.relay.values import Caller
 class Router:
     """Chooses; remembers only whose turn it is among the keys of a channel."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, rests: Callable[[Channel, int], bool] = lambda _channel, _key: False) -> None:
+        """Take chance, and what knows which keys rest."""
         self._rng = rng
+        self._rests = rests
         self._turn: dict[int, count[int]] = {}
 
     def candidates(self, snapshot: Snapshot, caller: Caller, model: str) -> Iterator[tuple[Channel, int]]:
         """Yield (channel, index of its key), best first, none twice.
 
         Highest priority first; within a priority by chance, in proportion to weight; a channel's other keys come after
-        the other channels of its priority have been tried, since one bad key says little about the next one.
+        the other channels of its priority have been tried, since one bad key says little about the next one. Keys that
+        rest come at the very end: when all rest, an answer that may fail is better than none.
         """
         if caller.channel_id is not None:
             pinned = next((c for c in snapshot.channels if c.id == caller.channel_id), None)
             if pinned is not None:
                 yield pinned, self._key(pinned)
             return
+        resting: list[tuple[Channel, int]] = []
+        for channel, key in self._tiers(snapshot, caller, model):
+            if self._rests(channel, key):
+                resting.append((channel, key))
+            else:
+                yield channel, key
+        yield from resting
+
+    def _tiers(self, snapshot: Snapshot, caller: Caller, model: str) -> Iterator[tuple[Channel, int]]:
         for tier in snapshot.route(caller.group, model):
             order = list(self._shuffle(tier))
             first: dict[int, int] = {}

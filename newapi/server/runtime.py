@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
 from pathlib import Path
 
+from newapi.base.mask import mask
 from newapi.base.secret import Secret
+from newapi.ops import channel_probe, channels
 from newapi.ops.local import Local
 from newapi.relay.build import balances, build
 from newapi.relay.gateway import Gateway, Limits
 from newapi.relay.journal import Journal
 from newapi.relay.ledger import Ledger
-from newapi.relay.snapshot import Snapshot
+from newapi.relay.snapshot import Channel, Snapshot
+from newapi.store import channels as store_channels
 from newapi.store import ledger as store_ledger
 from newapi.store import snapshot as store_snapshot
 from newapi.store import usage as store_usage
@@ -49,6 +53,7 @@ class Runtime:
                 keepalive=limits.keepalive,
             ),
             spent=self._spent,
+            disable=self._disable,
         )
         self._learn_budgets(self.gateway.snapshot)
 
@@ -65,6 +70,24 @@ class Runtime:
 
         self.ledger.load(read)
         return build(stored[0], self._resolve, log.warning, self.local.path.resolve().parent)
+
+    def _disable(self, channel: Channel, reason: str) -> None:
+        """Disable a channel in the database, in the background, so that it stays so after a restart."""
+        log.warning("channel %r is disabled: %s", channel.name, mask(reason))
+        note = functools.partial(
+            store_channels.set_state, self.local.db, channel.id, "tripped", mask(reason)[:500], expect="enabled"
+        )
+        asyncio.get_running_loop().run_in_executor(None, note)
+
+    def _probe(self) -> None:
+        """Ask every tripped channel; enable those that answer. Waits for upstreams: call it in a thread."""
+        for view in channels.list_channels(self.local.db):
+            if view.state != "tripped":
+                continue
+            done = channel_probe.probe_all(self.local, [view])[0]
+            if not done.error and store_channels.set_state(self.local.db, view.id, "enabled", expect="tripped"):
+                log.info("channel %r answers again and is enabled", view.name)
+                self.gateway.health.revive(view.id)
 
     def _spent(self, token_id: int, since: float) -> int:
         """Return the quota that a token's requests have cost since `since`."""
@@ -113,10 +136,16 @@ class Runtime:
     async def _follow(self) -> None:
         """Take over what others apply and change."""
         failing = False
+        loop = asyncio.get_running_loop()
+        probed = loop.time()
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await asyncio.to_thread(self.refresh)
+                every = self.gateway.snapshot.health.probe_every
+                if every and loop.time() - probed >= every:
+                    probed = loop.time()
+                    await asyncio.to_thread(self._probe)
             except Exception as error:  # noqa: BLE001  (whatever it is: what is in memory goes on serving, and so does this)
                 if not failing:
                     log.warning("cannot take over what the database holds: %s", error)

@@ -270,8 +270,7 @@ def test_ctrl_c() -> None:
 
 
 def test_the_function_is_named_like_the_file() -> None:
-    for name in NAMES:
-        module = app_module.importlib.import_module(
-            f"newapi.cli.commands.{'.'.join(part.replace('-', '_') for part in name)}"
-        )
-        assert callable(getattr(module, module.__name__.rpartition(".")[2]))
+    commands = ROOT / "newapi" / "cli" / "commands"
+    for file in commands.rglob("[!_]*.py"):
+        module = app_module.importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+        assert callable(getattr(module, file.stem)), file
