@@ -13,10 +13,10 @@ from newapi import secrets
 from newapi.base.secret import Secret
 from newapi.config.findings import Places
 from newapi.config.load import load, load_server
-from newapi.config.schema import Config
+from newapi.config.schema import Config, ServerSpec
 from newapi.ops.vault import Vault
 from newapi.store import sealed
-from newapi.store.database import Database, open_database
+from newapi.store.database import Database, open_database, sqlite_path
 
 
 class Local(Struct, frozen=True):
@@ -86,6 +86,18 @@ def open_local(path: Path | None = None, *, server_only: bool = False) -> Local:
 def state_directory(local: Local) -> Path:
     """Return where this machine keeps what is not in the database: beside it, or the configuration."""
     return (local.db.file or local.path.resolve()).parent
+
+
+def admin_socket(server: ServerSpec, path: Path) -> Path | None:
+    """Return where the server of the configuration at `path` is administered without a token; None where it is not.
+
+    It is beside the database's file, or the configuration.
+    """
+    if not server.admin_socket:
+        return None
+    directory = path.resolve().parent
+    file = sqlite_path(server.database, directory) or path.resolve()
+    return file.parent / server.admin_socket
 
 
 def _master_key(reference: str, directory: Path) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ from newapi.base.secret import Secret
 from newapi.ops.health import base_url
 
 DENIED = (401, 403)
+_PROBE_SECONDS = 2.0
 
 
 class Unreachable(NewapiError):
@@ -62,6 +65,17 @@ def connected(server: str, *, timeout: float) -> Iterator[httpx.Client]:
         raise Unreachable(server, f"nothing for {timeout:g} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unreachable(server, error) from None
+
+
+def answers(path: Path) -> bool:
+    """Say whether a server listens on a Unix socket that this process may open."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def call(

@@ -7,13 +7,15 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
 
 from newapi.base.errors import NewapiError
-from newapi.ops.local import Local
+from newapi.ops.local import Local, admin_socket
+from newapi.ops.remote import answers
 from newapi.server.app import create_app
 from newapi.server.runtime import Runtime
 
@@ -25,6 +27,10 @@ class CannotListen(NewapiError):
     """The address is taken, or not ours."""
 
     code = "cannot_listen"
+
+    def __init__(self, address: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"cannot listen on {address}: {reason}")
+        self.hint = hint
 
 
 def listen(address: str) -> socket.socket:
@@ -49,9 +55,47 @@ def listen(address: str) -> socket.socket:
             sock.bind((host, int(port)))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CannotListen(f"cannot listen on {address}: {reason.lower()}") from None
+        raise CannotListen(address, reason.lower()) from None
     sock.listen(2048)
     return sock
+
+
+@contextlib.contextmanager
+def administered(path: Path | None) -> Iterator[list[socket.socket]]:
+    """Give the listening admin socket, which the one who runs this can open and nobody else; none without a path.
+
+    Its file is there as long as the socket is. One that a server left behind, which did not come to its end, is
+    replaced.
+
+    Raises:
+        CannotListen: Another server listens there, it is another kind of file, or it cannot be made.
+    """
+    if path is None:
+        yield []
+        return
+    address = f"unix:{path}"
+    hint = 'server.admin_socket says where it is to be; "" does without'
+    try:
+        if path.exists():
+            if not stat.S_ISSOCK(path.stat().st_mode):
+                raise CannotListen(address, "the file is no socket", hint)
+            if answers(path):
+                raise CannotListen(address, "another server listens there", hint)
+            path.unlink()
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(path))
+        path.chmod(0o600)  # before it listens: until then nobody gets through
+        made = path.stat()
+    except OSError as error:
+        raise CannotListen(address, (error.strerror or str(error)).lower(), hint) from None
+    sock.listen()
+    with contextlib.closing(sock):
+        try:
+            yield [sock]
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == made.st_ino:  # a server that was started meanwhile has its own
+                    path.unlink()
 
 
 def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
@@ -67,11 +111,12 @@ def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
     """
     logging.basicConfig(level=local.config.log.level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     address = local.config.server.listen
+    admin = admin_socket(local.config.server, local.path)
     sock = listen(address)
-    runtime = Runtime(local, state)
-    with contextlib.closing(sock):
+    with _dying_last() as die, contextlib.closing(sock), administered(admin) as admin_sockets:
+        runtime = Runtime(local, state)
         config = uvicorn.Config(
-            create_app(runtime),
+            create_app(runtime, admin),
             loop="uvloop",
             http="httptools",
             ws="none",
@@ -84,13 +129,37 @@ def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         server = uvicorn.Server(config)
+        die(server)
         where = address if address.startswith("unix:") else f"http://{address}"
         channels = len(runtime.gateway.snapshot.channels)
         say(f"newapi serves {where}, {channels} channels, configuration {runtime.gateway.snapshot.epoch}")
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_run(server, sock))
+            runner.run(_run(server, [sock, *admin_sockets]))
 
 
-async def _run(server: uvicorn.Server, sock: socket.socket) -> None:
+@contextlib.contextmanager
+def _dying_last() -> Iterator[Callable[[uvicorn.Server], None]]:
+    """Let the process die of SIGTERM, but only after everything inside is cleaned up.
+
+    When it has ended, uvicorn raises the signal that ended it again: at its default that is the end at once.
+    """
+    servers: list[uvicorn.Server] = []
+    ended: list[int] = []
+
+    def on_term(number: int, _: object) -> None:
+        ended.append(number)
+        for server in servers:  # of one that does not listen for signals yet
+            server.should_exit = True
+
+    before = signal.signal(signal.SIGTERM, on_term)
+    try:
+        yield servers.append
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if ended:
+            signal.raise_signal(signal.SIGTERM)
+
+
+async def _run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
-    await server.serve(sockets=[sock])
+    await server.serve(sockets=sockets)
