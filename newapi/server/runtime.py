@@ -28,6 +28,9 @@ from newapi.store.snapshot import Stored
 POLL_SECONDS = 0.25
 """How often the database is asked whether something was applied: a change is in force within a second."""
 
+PRUNE_SECONDS = 3600.0
+"""How often old lines of the request log are deleted."""
+
 log = logging.getLogger("newapi")
 
 
@@ -89,6 +92,12 @@ class Runtime:
                 log.info("channel %r answers again and is enabled", view.name)
                 self.gateway.health.revive(view.id)
 
+    def _prune(self) -> None:
+        """Delete the lines of the log that are older than `log.keep_days`."""
+        before = self.gateway.clock() - self.local.config.log.keep_days * 86_400
+        if deleted := store_ledger.prune_records(self.local.db, before):
+            log.info("%d lines of the log were older than %d days", deleted, self.local.config.log.keep_days)
+
     def _spent(self, token_id: int, since: float) -> int:
         """Return the quota that a token's requests have cost since `since`."""
         total = store_usage.sums(self.local.db, RecordFilter(token_id=token_id, since=since), ())
@@ -137,7 +146,7 @@ class Runtime:
         """Take over what others apply and change."""
         failing = False
         loop = asyncio.get_running_loop()
-        probed = loop.time()
+        probed, pruned = loop.time(), 0.0
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
@@ -146,6 +155,9 @@ class Runtime:
                 if every and loop.time() - probed >= every:
                     probed = loop.time()
                     await asyncio.to_thread(self._probe)
+                if self.local.config.log.keep_days and loop.time() - pruned >= PRUNE_SECONDS:
+                    pruned = loop.time()
+                    await asyncio.to_thread(self._prune)
             except Exception as error:  # noqa: BLE001  (whatever it is: what is in memory goes on serving, and so does this)
                 if not failing:
                     log.warning("cannot take over what the database holds: %s", error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import socket
 import stat
@@ -14,9 +13,11 @@ from pathlib import Path
 import uvicorn
 
 from newapi.base.errors import NewapiError
+from newapi.config.schema import Config
 from newapi.ops.local import Local, admin_socket
 from newapi.ops.remote import answers
 from newapi.server.app import create_app
+from newapi.server.logs import configure
 from newapi.server.runtime import Runtime
 
 DRAIN_SECONDS = 30
@@ -98,6 +99,18 @@ def administered(path: Path | None) -> Iterator[list[socket.socket]]:
                     path.unlink()
 
 
+def without_effect(config: Config) -> list[str]:
+    """Return the settings that a configuration may say, and this version does not act on."""
+    said = {
+        "server.workers": config.server.workers != 1,
+        "server.cache": bool(config.server.cache),
+        "routing.strategy": config.routing.strategy != "weighted",
+        "health.balance_every": bool(config.health.balance_every),
+        "models.*.fallback": any(m.fallback for m in config.models.values()),
+    }
+    return [name for name, is_said in said.items() if is_said]
+
+
 def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; requests under way may finish.
 
@@ -109,7 +122,9 @@ def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
     Raises:
         CannotListen: The address is taken.
     """
-    logging.basicConfig(level=local.config.log.level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    configure(local.config.log, local.path.resolve().parent)
+    for what in without_effect(local.config):
+        say(f"note: {what} has no effect yet")
     address = local.config.server.listen
     admin = admin_socket(local.config.server, local.path)
     sock = listen(address)
