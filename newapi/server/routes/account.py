@@ -37,6 +37,7 @@ def account_routes(gateway: Gateway, query: Query) -> list[HTTPRouteHandler]:
 
     @get("/api/log/token", sync_to_thread=True)
     def log(request: Request[Any, Any, Any]) -> Response[Any]:
+        """Return the latest lines of the log of the token that is shown."""
         try:
             token = token_of(request)
         except CallerError as error:
@@ -46,6 +47,7 @@ def account_routes(gateway: Gateway, query: Query) -> list[HTTPRouteHandler]:
 
     @get("/api/usage/token", sync_to_thread=False)
     def usage(request: Request[Any, Any, Any]) -> Response[Any]:
+        """Return what the token that is shown has used, and has left."""
         try:
             token = token_of(request)
         except CallerError as error:

@@ -4,16 +4,20 @@ A module of this package declares its routes so:
 
     def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         door = Door(runtime)
-        return [door.get("/api/user/self", show, "user"), door.post("/api/user/", create, "admin")]
+        return [
+            door.get("/api/token", list_all, "user", query="p page_size"),
+            door.post("/api/user/", create, "admin", body=_New),
+        ]
 
     def show(call: Call) -> Any:
         "What the route does."
         return {...}
 
-The function runs in a thread, so it may wait for the database. What it returns is `data` of the envelope (a `Reply`
-says more, a `Response` is sent as it is); a NewapiError it raises is told under status 200 with `success: false`, as
-New API does, unless it is a `Refused`, or the door is `Door(runtime, explicit=True)`. After a request that may change
-something, what it changed is in force.
+`query` names the parameters that are read from the query, `body` is the shape of the JSON body (or the media type of
+one that is no JSON): the OpenAPI document tells them. The function runs in a thread, so it may wait for the database.
+What it returns is `data` of the envelope (a `Reply` says more, a `Response` is sent as it is); a NewapiError it raises
+is told under status 200 with `success: false`, as New API does, unless it is a `Refused`, or the door is
+`Door(runtime, explicit=True)`. After a request that may change something, what it changed is in force.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ from newapi.ops.local import master_key
 from newapi.ops.options import DEFAULTS
 from newapi.ops.sessions import SESSION_SECONDS, Failures, Sessions
 from newapi.ops.users import RANK, UserView
-from newapi.server.ids import caller_address, new_request_id
+from newapi.server.ids import Network, caller_address, new_request_id
 from newapi.server.runtime import Runtime
 from newapi.store import options
 
@@ -164,6 +168,8 @@ class Call:
             return msgspec.convert(msgspec.json.decode(self.body), type, strict=False)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise CallerError(f"Invalid parameters: {error}") from None
+        except RecursionError:
+            raise CallerError("Invalid parameters: nested too deeply") from None
 
     def id(self, name: str = "id") -> int:
         """Return a number of the path.
@@ -183,6 +189,14 @@ class Call:
 Handler = Callable[[Call], Any]
 
 
+class Asked(Struct, frozen=True):
+    """What a route asks for: a role, parameters of the query, a JSON body of a shape or one of a media type."""
+
+    role: Role | None = None
+    query: tuple[str, ...] = ()
+    body: Any = None
+
+
 class Door:
     """Makes route handlers: whom they let in, and the envelope they answer with."""
 
@@ -190,29 +204,39 @@ class Door:
         """Prepare to make handlers; with `explicit`, errors are told under their own HTTP status, with their code."""
         self.runtime = runtime
         self._explicit = explicit
-        self.trusted = tuple(ipaddress.ip_network(n) for n in runtime.local.config.server.trusted_proxies)
         self.failures = Failures(*_login_limit())
+
+    @cached_property
+    def trusted(self) -> tuple[Network, ...]:
+        """Proxies that say where a request comes from."""
+        return tuple(ipaddress.ip_network(n) for n in self.runtime.local.config.server.trusted_proxies)
 
     @cached_property
     def sessions(self) -> Sessions:
         """Makes and reads session cookies."""
         return Sessions(master_key(self.runtime.local))
 
-    def get(self, path: str, function: Handler, role: Role | None = None) -> HTTPRouteHandler:
-        """Return a handler of GET for those with `role`; for everybody without one."""
-        return self._handler(HttpMethod.GET, path, function, role)
+    def get(self, path: str, function: Handler, role: Role | None = None, *, query: str = "") -> HTTPRouteHandler:
+        """Return a handler of GET for those with `role`, for everybody without one; it reads `query`, names apart."""
+        return self._handler(HttpMethod.GET, path, function, Asked(role, tuple(query.split())))
 
-    def post(self, path: str, function: Handler, role: Role | None = None) -> HTTPRouteHandler:
+    def post(
+        self, path: str, function: Handler, role: Role | None = None, *, query: str = "", body: Any = None
+    ) -> HTTPRouteHandler:
         """Return a handler of POST."""
-        return self._handler(HttpMethod.POST, path, function, role)
+        return self._handler(HttpMethod.POST, path, function, Asked(role, tuple(query.split()), body))
 
-    def put(self, path: str, function: Handler, role: Role | None = None) -> HTTPRouteHandler:
+    def put(
+        self, path: str, function: Handler, role: Role | None = None, *, query: str = "", body: Any = None
+    ) -> HTTPRouteHandler:
         """Return a handler of PUT."""
-        return self._handler(HttpMethod.PUT, path, function, role)
+        return self._handler(HttpMethod.PUT, path, function, Asked(role, tuple(query.split()), body))
 
-    def delete(self, path: str, function: Handler, role: Role | None = None) -> HTTPRouteHandler:
+    def delete(
+        self, path: str, function: Handler, role: Role | None = None, *, query: str = "", body: Any = None
+    ) -> HTTPRouteHandler:
         """Return a handler of DELETE."""
-        return self._handler(HttpMethod.DELETE, path, function, role)
+        return self._handler(HttpMethod.DELETE, path, function, Asked(role, tuple(query.split()), body))
 
     def option(self, name: str) -> str:
         """Return an option by New API's name: what was set, or what it is when nobody set it."""
@@ -261,12 +285,14 @@ class Door:
             key=COOKIE, value=value, max_age=seconds, path="/", httponly=True, samesite="strict", secure=secure
         )
 
-    def _handler(self, method: HttpMethod, path: str, function: Handler, role: Role | None) -> HTTPRouteHandler:
+    def _handler(self, method: HttpMethod, path: str, function: Handler, asked: Asked) -> HTTPRouteHandler:
         async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
-            body = await request.body()
             request_id = new_request_id()
             try:
-                answer = await asyncio.to_thread(self._answer, request, body, function, role)
+                body = await request.body()
+                answer = await asyncio.to_thread(self._answer, request, body, function, asked.role)
+            except HTTPException as error:  # the body: too large, or cut off
+                answer = envelope({"success": False, "message": error.detail}, error.status_code)
             except Exception:
                 log.exception("%s %s (%s)", request.method, request.url.path, request_id)
                 answer = envelope({"success": False, "message": f"Internal error (request id: {request_id})"}, 500)
@@ -274,7 +300,8 @@ class Door:
             return answer
 
         handle.__doc__ = function.__doc__
-        return route(path, http_method=[method], status_code=200, request_max_body_size=MAX_BODY)(handle)
+        told = {"asked": asked, "function": function}
+        return route(path, http_method=[method], status_code=200, request_max_body_size=MAX_BODY, opt=told)(handle)
 
     def _answer(
         self, request: Request[Any, Any, Any], body: bytes, function: Handler, role: Role | None

@@ -16,6 +16,7 @@ from newapi.ops import channel_probe as probes
 from newapi.ops import channels, legacy
 from newapi.ops.channels import ChannelView, Draft
 from newapi.ops.legacy import NUMBER_OF_STATUS, STATUS, Told
+from newapi.server.routes.admin import _channel_bodies as bodies
 from newapi.server.routes.admin.auth import Call, Door, Page, Refused, Reply, envelope, number
 from newapi.server.runtime import Runtime
 
@@ -27,6 +28,8 @@ PLAIN_FIELDS = frozenset(
     }
 )
 """What an administrator may change; the rest says where requests and keys go, and is root's."""
+_LIST = "p page_size group status tag type sort_by sort_order id_sort tag_mode"
+"""Parameters of the query of lists."""
 _SEARCH_SIZE = 20
 _MAX_SIZE = 1000
 _KEY_PREVIEW = 10
@@ -37,33 +40,33 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     door = Door(runtime)
     base = "/api/channel"
     return [
-        door.get(base, list_all, "admin"),
-        door.get(f"{base}/search", search, "admin"),
+        door.get(base, list_all, "admin", query=f"{_LIST} ps size"),
+        door.get(f"{base}/search", search, "admin", query=f"{_LIST} keyword model"),
         door.get(f"{base}/models", known_models, "admin"),
         door.get(f"{base}/models_enabled", enabled_models, "admin"),
         door.get(f"{base}/ops", hints, "admin"),
-        door.get(f"{base}/tag/models", tag_models, "admin"),
+        door.get(f"{base}/tag/models", tag_models, "admin", query="tag"),
         door.get(f"{base}/test", test_all, "admin"),
-        door.get(f"{base}/test/{{id:str}}", test, "admin"),
+        door.get(f"{base}/test/{{id:str}}", test, "admin", query="model endpoint_type stream"),
         door.get(f"{base}/update_balance", update_balances, "admin"),
         door.get(f"{base}/update_balance/{{id:str}}", update_balance, "admin"),
         door.get(f"{base}/fetch_models/{{id:str}}", fetch_models, "admin"),
-        door.post(f"{base}/fetch_models", fetch_models_of, "admin"),
+        door.post(f"{base}/fetch_models", fetch_models_of, "admin", body=bodies.Upstream),
         door.get(f"{base}/{{id:str}}", show, "admin"),
-        door.post(base, create, "admin"),
-        door.put(base, change, "admin"),
+        door.post(base, create, "admin", body=bodies.NewChannel),
+        door.put(base, change, "admin", body=bodies.ChangedChannel),
         door.delete(f"{base}/disabled", delete_disabled, "admin"),
         door.delete(f"{base}/{{id:str}}", delete, "admin"),
-        door.post(f"{base}/batch", delete_batch, "admin"),
-        door.post(f"{base}/batch/tag", set_tag, "admin"),
-        door.post(f"{base}/copy/{{id:str}}", copy, "admin"),
-        door.post(f"{base}/status/batch", switch_batch, "admin"),
-        door.post(f"{base}/{{id:str}}/status", switch, "admin"),
+        door.post(f"{base}/batch", delete_batch, "admin", body=bodies.Ids),
+        door.post(f"{base}/batch/tag", set_tag, "admin", body=bodies.Tagged),
+        door.post(f"{base}/copy/{{id:str}}", copy, "admin", query="suffix reset_balance"),
+        door.post(f"{base}/status/batch", switch_batch, "admin", body=bodies.Switched),
+        door.post(f"{base}/{{id:str}}/status", switch, "admin", body=bodies.Status),
         door.post(f"{base}/{{id:str}}/key", reveal, "root"),
-        door.post(f"{base}/tag/enabled", enable_tag, "admin"),
-        door.post(f"{base}/tag/disabled", disable_tag, "admin"),
-        door.put(f"{base}/tag", change_tag, "admin"),
-        door.post(f"{base}/multi_key/manage", manage_keys, "admin"),
+        door.post(f"{base}/tag/enabled", enable_tag, "admin", body=bodies.Tag),
+        door.post(f"{base}/tag/disabled", disable_tag, "admin", body=bodies.Tag),
+        door.put(f"{base}/tag", change_tag, "admin", body=bodies.ChangedTag),
+        door.post(f"{base}/multi_key/manage", manage_keys, "admin", body=bodies.Keys),
         door.post(f"{base}/fix", fix, "admin"),
     ]
 

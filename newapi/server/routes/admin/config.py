@@ -55,21 +55,21 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return the handlers."""
     door = Door(runtime, explicit=True)
     return [
-        door.get("/api/config/export", export, "root"),
-        door.post("/api/config/diff", diff, "root"),
-        door.post("/api/config/apply", apply, "root"),
-        door.get("/api/config/history", history, "root"),
+        door.get("/api/config/export", export, "root", query="only"),
+        door.post("/api/config/diff", diff, "root", query="prune only", body=_TOML),
+        door.post("/api/config/apply", apply, "root", query="prune only source base", body=_TOML),
+        door.get("/api/config/history", history, "root", query="limit"),
         door.get("/api/config/history/{generation:str}", changes, "root"),
-        door.post("/api/config/rollback", rollback, "root"),
+        door.post("/api/config/rollback", rollback, "root", body=Back),
         door.get("/api/manage/whoami", whoami, "user"),
-        door.get("/api/manage/tokens", tokens, "root"),
-        door.post("/api/manage/tokens", create_token, "root"),
+        door.get("/api/manage/tokens", tokens, "root", query="user"),
+        door.post("/api/manage/tokens", create_token, "root", body=NewToken),
         door.get("/api/manage/tokens/{name:path}", token, "root"),
         door.delete("/api/manage/tokens/{name:path}", delete_token, "root"),
         door.get("/api/manage/channels", channels, "root"),
         door.get("/api/manage/channels/{name:path}", channel, "root"),
-        door.post("/api/manage/channels", switch, "root"),
-        door.get("/api/manage/logs", logs, "root"),
+        door.post("/api/manage/channels", switch, "root", body=Switch),
+        door.get("/api/manage/logs", logs, "root", query=" ".join(RecordFilter.__struct_fields__)),
         door.get("/api/manage/last-log", last_log, "root"),
     ]
 

@@ -22,11 +22,11 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return the handlers."""
     door = Door(runtime)
     return [
-        door.get("/api/data", by_model, "admin"),
-        door.get("/api/data/users", by_user, "admin"),
-        door.get("/api/data/self", own, "user"),
-        door.get("/api/data/flow", flow, "admin"),
-        door.get("/api/data/flow/self", own_flow, "user"),
+        door.get("/api/data", by_model, "admin", query="start_timestamp end_timestamp username"),
+        door.get("/api/data/users", by_user, "admin", query="start_timestamp end_timestamp"),
+        door.get("/api/data/self", own, "user", query="start_timestamp end_timestamp"),
+        door.get("/api/data/flow", flow, "admin", query="start_timestamp end_timestamp username"),
+        door.get("/api/data/flow/self", own_flow, "user", query="start_timestamp end_timestamp"),
     ]
 
 

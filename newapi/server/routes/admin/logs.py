@@ -21,16 +21,20 @@ _MANAGE = KINDS["manage"]
 _OPERATORS = ("tries", "losses", "upstream_format", "upstream_model_name", "admin_info")
 """What of `other` is not told to users: how their requests were routed."""
 
+_PAGE = "p page_size ps size"
+_COMMON = "type start_timestamp end_timestamp model_name token_name group request_id"
+"""Parameters of the query."""
+
 
 def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return the handlers."""
     door = Door(runtime)
     return [
-        door.get("/api/log", list_all, "admin"),
-        door.delete("/api/log", clear, "root"),
-        door.get("/api/log/stat", sums, "admin"),
-        door.get("/api/log/self", list_own, "user"),
-        door.get("/api/log/self/stat", own_sums, "user"),
+        door.get("/api/log", list_all, "admin", query=f"{_PAGE} {_COMMON} username channel"),
+        door.delete("/api/log", clear, "root", query="target_timestamp"),
+        door.get("/api/log/stat", sums, "admin", query=f"{_COMMON} username channel"),
+        door.get("/api/log/self", list_own, "user", query=f"{_PAGE} {_COMMON}"),
+        door.get("/api/log/self/stat", own_sums, "user", query=_COMMON),
         door.get("/api/log/search", gone, "admin"),
         door.get("/api/log/self/search", gone, "user"),
     ]

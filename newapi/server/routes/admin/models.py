@@ -7,7 +7,7 @@ the last slash.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Required, TypedDict
 
 from litestar.handlers import HTTPRouteHandler
 
@@ -27,26 +27,76 @@ _RULES = {
 """New API's `name_rule` of an entry: exact, prefix, contains, suffix."""
 
 
+class _About(TypedDict, total=False):
+    description: str
+    icon: str
+    tags: str
+    vendor_id: int
+    endpoints: str
+    status: int
+    sync_official: int
+    name_rule: int
+
+
+class _NewModel(_About):
+    model_name: str
+
+
+class _Model(_About, total=False):
+    id: Required[int]
+    model_name: str
+
+
+class _AboutVendor(TypedDict, total=False):
+    description: str
+    icon: str
+    status: int
+
+
+class _NewVendor(_AboutVendor):
+    name: str
+
+
+class _Vendor(_AboutVendor, total=False):
+    id: Required[int]
+    name: str
+
+
+class _NewPrefill(TypedDict, total=False):
+    name: Required[str]
+    type: Required[str]
+    items: list[Any]
+    description: str
+
+
+class _Prefill(TypedDict, total=False):
+    id: Required[int]
+    name: str
+    type: str
+    items: list[Any]
+    description: str
+
+
 def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return the handlers."""
     door = Door(runtime)
     return [
-        door.get("/api/models", list_models, "user"),
-        door.get("/api/models/search", search_models, "admin"),
+        door.get("/api/models", list_models, "user", query="p page_size ps size"),
+        door.get("/api/models/search", search_models, "admin", query="p page_size ps size keyword vendor"),
         door.get("/api/models/missing", missing, "admin"),
         door.get("/api/models/{id:str}", show_model, "admin"),
-        door.post("/api/models", create_model, "admin"),
-        door.put("/api/models", change_model, "admin"),
+        door.post("/api/models", create_model, "admin", body=_NewModel),
+        door.put("/api/models", change_model, "admin", query="status_only", body=_Model),
         door.delete("/api/models/{id:str}", delete_model, "admin"),
-        door.get("/api/vendors", list_vendors, "admin"),
-        door.get("/api/vendors/search", list_vendors, "admin"),
+        door.get("/api/vendors", list_vendors, "admin", query="p page_size ps size keyword"),
+        door.get("/api/vendors/search", list_vendors, "admin", query="p page_size ps size keyword"),
         door.get("/api/vendors/{id:str}", show_vendor, "admin"),
-        door.post("/api/vendors", create_vendor, "admin"),
-        door.put("/api/vendors", change_vendor, "admin"),
+        door.post("/api/vendors", create_vendor, "admin", body=_NewVendor),
+        door.put("/api/vendors", change_vendor, "admin", body=_Vendor),
         door.delete("/api/vendors/{id:str}", delete_vendor, "admin"),
-        door.get("/api/prefill_group", list_prefills, "admin"),
-        door.post("/api/prefill_group", create_prefill, "admin"),
-        door.put("/api/prefill_group", change_prefill, "admin"),
+        door.get("/api/prefill_group", list_prefills, "admin", query="type"),
+        door.post("/api/prefill_group", create_prefill, "admin", body=_NewPrefill),
+        door.put("/api/prefill_group", change_prefill, "admin", body=_Prefill),
         door.delete("/api/prefill_group/{id:str}", delete_prefill, "admin"),
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
@@ -13,10 +13,17 @@ from newapi.server.routes.admin.auth import Call, Door, Refused, Reply
 from newapi.server.runtime import Runtime
 
 
+class _Option(TypedDict):
+    """What a change says; read by hand, since what is wrong with it has a status of its own."""
+
+    key: str
+    value: str | int | float | bool
+
+
 def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return the handlers."""
     door = Door(runtime)
-    return [door.get("/api/option", list_all, "root"), door.put("/api/option", change, "root")]
+    return [door.get("/api/option", list_all, "root"), door.put("/api/option", change, "root", body=_Option)]
 
 
 def list_all(call: Call) -> list[dict[str, str]]:

@@ -26,17 +26,17 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return the handlers."""
     door = Door(runtime)
     return [
-        door.get("/api/redemption", list_all, "admin"),
-        door.get("/api/redemption/search", list_all, "admin"),
+        door.get("/api/redemption", list_all, "admin", query="p page_size ps size keyword"),
+        door.get("/api/redemption/search", list_all, "admin", query="p page_size ps size keyword"),
         door.get("/api/redemption/{id:str}", show, "admin"),
-        door.post("/api/redemption", create, "admin"),
-        door.put("/api/redemption", change, "admin"),
+        door.post("/api/redemption", create, "admin", body=_New),
+        door.put("/api/redemption", change, "admin", query="status_only", body=_Change),
         door.delete("/api/redemption/invalid", delete_spent, "admin"),
         door.delete("/api/redemption/{id:str}", delete, "admin"),
         door.get("/api/user/topup/info", topup_info, "user"),
-        door.get("/api/user/topup/self", own_topups, "user"),
-        door.post("/api/user/topup", redeem, "user"),
-        door.get("/api/user/checkin", checkins, "user"),
+        door.get("/api/user/topup/self", own_topups, "user", query="p page_size ps size"),
+        door.post("/api/user/topup", redeem, "user", body=_Key),
+        door.get("/api/user/checkin", checkins, "user", query="month"),
         door.post("/api/user/checkin", check_in, "user"),
     ]
 

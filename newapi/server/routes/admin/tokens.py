@@ -23,15 +23,15 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return the handlers."""
     door = Door(runtime)
     return [
-        door.get("/api/token", list_all, "user"),
-        door.get("/api/token/search", search, "user"),
+        door.get("/api/token", list_all, "user", query="p page_size ps size"),
+        door.get("/api/token/search", search, "user", query="p page_size ps size keyword token"),
         door.get("/api/token/{id:str}", show, "user"),
         door.post("/api/token/{id:str}/key", key, "user"),
-        door.post("/api/token", create, "user"),
-        door.put("/api/token", change, "user"),
+        door.post("/api/token", create, "user", body=_Token),
+        door.put("/api/token", change, "user", query="status_only", body=_Token),
         door.delete("/api/token/{id:str}", delete, "user"),
-        door.post("/api/token/batch", delete_many, "user"),
-        door.post("/api/token/batch/keys", keys, "user"),
+        door.post("/api/token/batch", delete_many, "user", body=_Ids),
+        door.post("/api/token/batch/keys", keys, "user", body=_Ids),
     ]
 
 
