@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
+from newapi.cli.output import Output
+
+
+def import_(
+    source: Annotated[str, typer.Argument(help="The SQLite file of a New API or One API; it is opened read-only.")],
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write the result there as a configuration, too.")
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    no_input: NoInput = False,
+    config: ConfigFile = None,
+    output: Form = Output.TABLE,
+) -> None:
+    """Take over a New API database: channels, groups and prices, users, tokens, redemption codes, options.
+
+    Keys go on working. What is here already stays; a second import doubles nothing. What cannot be taken over is told
+    row by row, on standard error.
+
+    Examples:
+        newapi import one-api.db --dry-run
+        newapi import one-api.db --write imported.toml
+        newapi import one-api.db -o json > report.json
+    """
+    import msgspec
+
+    from newapi.cli.commands._options import account
+    from newapi.cli.output import confirm, note, show
+    from newapi.ops.importing import import_database
+    from newapi.ops.local import open_local
+
+    local = open_local(config, server_only=True)
+    if write is not None and write.exists() and not dry_run:
+        confirm(f"Overwrite {write}?", yes=yes, no_input=no_input)
+    done = import_database(local, source, dry_run=dry_run, who=account())
+    if output in (Output.JSON, Output.TOML):
+        show({"counts": msgspec.to_builtins(done.counts), "left": msgspec.to_builtins(done.left)}, output)
+    else:
+        show(done.counts, output)
+    for row in done.left:
+        note(f"{row.kind} {row.id}{f' ({row.name})' if row.name not in ('', row.id) else ''}: {row.reason}")
+    if dry_run:
+        note("Nothing was changed: this is what would be done.")
+    elif write is not None:
+        write.write_text(done.toml)
+        note(f"Wrote {write}.")
