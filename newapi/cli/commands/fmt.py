@@ -11,7 +11,7 @@ from newapi.cli.commands._options import ConfigFile, DryRun
 def fmt(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]", help="Files; `-` is standard input. Default: the one in use."),
+        typer.Argument(metavar="FILE", help="Files; `-` is standard input. Default: the one in use."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; leave with 3 when a file would.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Change nothing; show what would.")] = False,

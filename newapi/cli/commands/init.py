@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 
 def init(
-    directory: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where; it is made when it is not there.")
-    ] = Path(),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where; it is made when it is not there.")] = Path(),
     with_: Annotated[
         list[str] | None, typer.Option("--with", help="compose, systemd, kubernetes; repeatable, or with commas.")
     ] = None,

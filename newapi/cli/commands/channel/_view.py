@@ -10,7 +10,7 @@ from newapi.cli.commands._options import when
 
 if TYPE_CHECKING:
     from newapi.ops.channels import ChannelView
-    from newapi.store.database import Database
+    from newapi.ops.gateway import Gateway
 
 
 def row(channel: ChannelView) -> dict[str, Any]:
@@ -37,21 +37,25 @@ def full(channel: ChannelView) -> dict[str, Any]:
     """Return all of a channel: what it is told to be, and what became of it. References, never keys."""
     import msgspec
 
+    from newapi.config.findings import mask
+
     told: dict[str, Any] = msgspec.to_builtins(channel)
     told.pop("legacy")
+    told["spec"]["proxy"] = mask(told["spec"]["proxy"])  # its URL may hold a password
     return {"id": told.pop("id"), "name": told.pop("name"), **told.pop("spec"), **told}
 
 
-def chosen(db: Database, names: list[str] | None, tag: str | None) -> list[ChannelView]:
+def chosen(there: Gateway, names: list[str] | None, tag: str | None) -> list[ChannelView]:
     """Return the channels that are named, or have a tag; one of the two has to be said."""
-    from newapi.base.errors import NotFound
-    from newapi.ops import channels
+    from newapi.base.errors import CallerError, NotFound
 
     if bool(names) == (tag is not None):
         raise typer.BadParameter("say which: names, or --tag", param_hint="NAME")
     if tag is None:
-        return [channels.get(db, name) for name in names or ()]
-    found = channels.with_tag(db, tag)
+        return [there.channel(name) for name in names or ()]
+    if not tag:
+        raise CallerError("The tag is empty", param="tag")
+    found = [channel for channel in there.channels() if channel.spec.tag == tag]
     if not found:
         raise NotFound(f"No channel has the tag {tag!r}")
     return found

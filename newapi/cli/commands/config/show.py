@@ -15,7 +15,8 @@ def show(
 ) -> None:
     """Show the configuration as it is in force: what the file says, what it includes, and the defaults.
 
-    Secrets are shown as the references to them. What is printed is a configuration file itself.
+    Secrets are shown as the references to them, and the password in a proxy's URL is hidden. What is printed is a
+    configuration file itself.
 
     Examples:
         newapi config show
@@ -26,15 +27,16 @@ def show(
 
     from newapi.cli.output import show as write_rows
     from newapi.cli.output import write
+    from newapi.config.findings import mask
     from newapi.config.load import load
     from newapi.ops.settings import as_toml, settings
 
     found = settings(load(config))
     if output in (Output.TABLE, Output.TOML):
-        write(as_toml(found, origins=origin))
+        write(mask(as_toml(found, origins=origin)))
         return
     rows = [
-        {"name": f"{s.table}.{s.key}".lstrip("."), "value": s.value, **({"origin": s.origin} if origin else {})}
+        {"name": f"{s.table}.{s.key}".lstrip("."), "value": mask(s.value), **({"origin": s.origin} if origin else {})}
         for s in found
         if s.key
     ]
