@@ -168,9 +168,12 @@ def write(edit: Edit, home: Path, stamp: str) -> Written:
             shutil.copy2(path, backup)
             Path(backup).chmod(0o600)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w") as file:
-            file.write(after)
-        Path(temporary).replace(path)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(after)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
     except (OSError, UnicodeDecodeError) as error:
         raise CannotWrite(f"{path} cannot be written: {error}") from None
     return Written(str(path), backup, changed=True)
