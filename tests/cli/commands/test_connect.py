@@ -19,10 +19,10 @@ URL = "http://gateway.test:3000"
 def home(run: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home directory without settings, and a token `mine`."""
     monkeypatch.setenv("MINE", KEY)
-    monkeypatch.setenv("NEWAPI_SERVER", URL)
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     assert run("apply", "--yes").code == 0
     assert run("token", "create", "mine", "--unlimited", "--key", "env:MINE").code == 0
+    monkeypatch.setenv("NEWAPI_SERVER", URL)
     return tmp_path / "home"
 
 
