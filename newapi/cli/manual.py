@@ -53,7 +53,7 @@ _EXITS = (
     (ExitCode.TERMINATED, "Terminated."),
 )
 _VALUES = (
-    ("secret", "A reference, never the value: `env:NAME`, `file:/run/secrets/x`, `keyring:NAME`, `secret:NAME` "
+    ("reference", "Where a secret is, never itself: `env:NAME`, `file:/run/secrets/x`, `keyring:NAME`, `secret:NAME` "
      "(encrypted in the database), `cred:NAME` (a systemd credential), `cmd:COMMAND` (`server.allow_cmd_secrets`)."),
     ("duration", '"30s", "5m", "2h", "30d".'),
     ("interval", 'A duration, or "" for never.'),
