@@ -28,11 +28,13 @@ class NewapiError(Exception):
         type: OpenAI's and Anthropic's `error.type`.
         param: The field of the request that is to blame, or "".
         retry_after: Seconds until it is worth trying again, or None.
+        hint: What to do, or "".
     """
 
     status = 500
     code = "internal_error"
     type = "new_api_error"
+    hint = ""
 
     def __init__(
         self,

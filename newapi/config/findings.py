@@ -12,6 +12,8 @@ from newapi.base.errors import ConfigError, Problem
 from newapi.config.positions import Mark, Path
 from newapi.config.values import is_bare
 
+_PART = re.compile(r'"[^"]*"|\[\d+\]|[^.\["]+')
+
 
 class Source(Struct, frozen=True):
     """One file of a configuration: what it is called, and its text."""
@@ -137,6 +139,13 @@ def dotted(path: Path) -> str:
         else:
             text += ("." if text else "") + (part if is_bare(part) else f'"{part}"')
     return text
+
+
+def undotted(text: str) -> Path:
+    """Return the path that `dotted` wrote."""
+    return tuple(
+        int(part[1:-1]) if part[0] == "[" else part.removeprefix('"').removesuffix('"') for part in _PART.findall(text)
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -26,6 +26,9 @@ from newapi.ops.plan import Change, Plan
 from newapi.ops.tokens import TokenView
 from newapi.store.ledger import RecordFilter, StoredRecord
 
+ACCOUNT = "newapi-account"
+"""Header in which the admin socket is told, percent-encoded, which account of the operating system asks."""
+
 
 class Wanted(Struct, frozen=True):
     """A configuration that is to be compared or applied, and where its keys are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -19,7 +19,8 @@ def quota_of_usd(amount: Decimal) -> int:
 
 def records(db: Database, wanted: RecordFilter) -> list[StoredRecord]:
     """Return the lines of the log that `wanted` describes, the oldest of them first: as a terminal shows a log."""
-    return query_records(db, wanted)[::-1]
+    found = query_records(db, wanted)
+    return found if wanted.after_id is not None else found[::-1]
 
 
 def follow(db: Database, wanted: RecordFilter, wait: Callable[[], None]) -> Iterator[StoredRecord]:
@@ -30,10 +31,21 @@ def follow(db: Database, wanted: RecordFilter, wait: Callable[[], None]) -> Iter
         wanted: Which lines; its limit is for those that are there.
         wait: Called when there is nothing new; what it raises ends it.
     """
-    last = last_record_id(db)
-    yield from (r for r in records(db, wanted) if r.id <= last)
+    return followed(lambda asked: query_records(db, asked), lambda: last_record_id(db), wanted, wait)
+
+
+def followed(
+    read: Callable[[RecordFilter], Sequence[StoredRecord]],
+    last_id: Callable[[], int],
+    wanted: RecordFilter,
+    wait: Callable[[], None],
+) -> Iterator[StoredRecord]:
+    """Yield the lines of a log that are there, then those that come, without an end: of whatever `read` reads."""
+    last = last_id()
+    there = read(wanted)
+    yield from (r for r in sorted(there, key=lambda r: r.id) if r.id <= last)
     while True:
-        new = query_records(db, replace(wanted, after_id=last, limit=500, offset=0))
+        new = read(replace(wanted, after_id=last, limit=500, offset=0))
         for record in new:
             last = record.id
             yield record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,14 @@ def answers(path: Path) -> bool:
 
 
 def call(
-    server: str, method: str, path: str, token: Secret | None, body: bytes | None = None, *, timeout: float = 30.0
+    server: str,
+    method: str,
+    path: str,
+    token: Secret | None,
+    body: bytes | None = None,
+    *,
+    timeout: float = 30.0,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Ask the management API.
 
@@ -90,15 +97,17 @@ def call(
         token: A user's access token; None shows none.
         body: JSON.
         timeout: Seconds.
+        headers: Sent beside the others, in small letters.
 
     Raises:
         Unreachable: The server does not answer.
     """
-    headers = {"content-type": "application/json"} if body is not None else {}
+    sent = {"content-type": "application/json"} if body is not None else {}
     if token is not None:
-        headers["authorization"] = f"Bearer {token.reveal()}"
+        sent["authorization"] = f"Bearer {token.reveal()}"
+    sent |= headers or {}
     with connected(server, timeout=timeout) as http:
-        reply = http.request(method, path, content=body, headers=headers)
+        reply = http.request(method, path, content=body, headers=sent)
     try:
         return Answer(reply.status_code, msgspec.json.decode(reply.content))
     except msgspec.DecodeError:

@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from newapi.ops.gateway import ACCOUNT
 from newapi.server.app import create_app
-from newapi.server.routes.admin.auth import ACCOUNT, ROOT
+from newapi.server.routes.admin.auth import ROOT
 from newapi.store import audit
 from tests.server.conftest import Browser, Server
 
@@ -127,12 +128,12 @@ async def test_what_the_server_marks_is_root_and_no_header_does_that(server: Ser
     async def marked(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, ROOT: True}, receive, send)
 
-    headers = {ACCOUNT: "ann", ROOT: "1"}
+    headers = {ACCOUNT: "%C3%A5nn", ROOT: "1"}
     for asked, status in ((app, 401), (marked, 200)):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(asked), base_url="http://x") as http:
             assert (await http.get("/api/config/export", headers=headers)).status_code == status
             assert (await http.post("/api/config/apply", content=CONFIG, headers=headers)).status_code == status
-    assert [entry.who for entry in audit.entries(server.db, action="apply", limit=1)] == ["ann"]
+    assert [entry.who for entry in audit.entries(server.db, action="apply", limit=1)] == ["ånn"]
     root = await server.signed_in("root")
     await root.ask("POST", "/api/config/apply", content=CONFIG.replace("1.25", "2"), headers={ACCOUNT: "bob"})
     assert [entry.who for entry in audit.entries(server.db, action="apply", limit=1)] == ["root"]

@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from newapi.base.errors import NewapiError
-from newapi.cli.commands._options import account
 from newapi.cli.commands._plan import show_plan
 from newapi.cli.output import Output, confirm, note, show
 
 if TYPE_CHECKING:
-    from newapi.config.schema import Config
-    from newapi.ops.apply import NewToken
-    from newapi.ops.local import Local
+    from newapi.ops.apply import Applied, NewToken
+    from newapi.ops.plan import Plan
 
 
 def apply_shown(
-    local: Local,
-    wanted: Config,
+    made: Plan,
+    do: Callable[[], Applied],
     *,
     yes: bool,
     dry_run: bool,
     no_input: bool,
-    prune: bool,
-    only: Sequence[str],
-    source: str,
     write_tokens: Path | None,
     output: Output,
 ) -> None:
-    """Show what would change, ask, do it; new tokens' keys go to `write_tokens`, or to standard output."""
-    from newapi.ops.apply import apply, plan
+    """Show what would change, ask, let `do` apply it; new tokens' keys go to `write_tokens`, or to standard output."""
     from newapi.ops.plan_text import total
 
-    made = plan(local, wanted, prune=prune, only=only)
     if not made.changes and (dry_run or not made.adopted):
         note("Nothing to do: the database is what the file says.")
         return
@@ -50,7 +43,7 @@ def apply_shown(
     if made.changes:
         confirm("Apply this?", yes=yes, no_input=no_input)
     with _keys_file(write_tokens) as file:
-        done = apply(local, wanted, who=account(), source=source, prune=prune, only=only, base=made.base)
+        done = do()
         _hand_over(done.new_tokens, file, output)
         if file is not None and done.new_tokens:
             note(f"New tokens: {len(done.new_tokens)}; their keys are in {write_tokens}.")

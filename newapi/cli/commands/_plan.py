@@ -10,32 +10,28 @@ from typing import TYPE_CHECKING, TextIO
 from newapi.cli.output import decorated, note, say
 
 if TYPE_CHECKING:
-    from newapi.config.schema import Config
-    from newapi.ops.local import Local
+    from newapi.ops.gateway import Wanted
     from newapi.ops.plan import Change
 
 _COLOURS = {"+": "\x1b[32m", "~": "\x1b[33m", "-": "\x1b[31m"}
 
 
-def wanted(files: Sequence[str] | None, config: Path | None) -> tuple[Local, Config]:
-    """Return the gateway that is to be changed, and the configuration it is to have.
+def wanted(files: Sequence[str] | None, config: Path | None) -> tuple[Path | None, Wanted]:
+    """Return the file that says which gateway of this machine is to be changed, and what it is to be.
 
-    The file that is given says both; standard input says only what it is to have.
+    The file that is given says both; standard input says only what it is to be.
     """
     import typer
-    from msgspec.structs import replace
 
     from newapi.config.load import STDIN, load
-    from newapi.ops.local import open_local
+    from newapi.ops.gateway import Wanted
 
     if files and len(files) > 1:
         raise typer.BadParameter("one file is read, which may include others", param_hint="FILE")
     if files and files[0] == "-":
-        local = open_local(config, server_only=True)
-        loaded = load(STDIN)
-        return replace(local, config=loaded.config, places=loaded.places), loaded.config
-    local = open_local(Path(files[0]) if files else config)
-    return local, local.config
+        return config, Wanted.of(load(STDIN))
+    path = Path(files[0]) if files else config
+    return path, Wanted.of(load(path))
 
 
 def show_plan(changes: Sequence[Change], stream: TextIO, *, summary: bool = False) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, Files, Form, NoInput, Only, Yes
 from newapi.cli.output import Output
 
@@ -12,6 +13,9 @@ from newapi.cli.output import Output
 def apply(
     files: Files = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -33,18 +37,19 @@ def apply(
         newapi apply --only channels/openai-main
     """
     from newapi.cli.commands._apply import apply_shown
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._plan import wanted
 
-    local, declared = wanted(files, config)
+    path, declared = wanted(files, config)
+    there = gateway(path, server=server, context=context, token_file=token_file)
+    prune, chosen = not no_prune, only or ()
+    made = there.plan(declared, prune=prune, only=chosen)
     apply_shown(
-        local,
-        declared,
+        made,
+        lambda: there.apply(declared, source=source, prune=prune, only=chosen, base=made.base),
         yes=yes,
         dry_run=dry_run,
         no_input=no_input,
-        prune=not no_prune,
-        only=only or (),
-        source=source,
         write_tokens=write_tokens,
         output=output,
     )

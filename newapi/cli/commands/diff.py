@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Files, Form, Only
 from newapi.cli.output import ExitCode, Output
 
@@ -11,6 +12,9 @@ from newapi.cli.output import ExitCode, Output
 def diff(
     files: Files = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Leave with 3 when there are differences.")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="One line an object.")] = False,
     only: Only = None,
@@ -26,13 +30,14 @@ def diff(
     """
     import sys
 
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._plan import show_plan, wanted
     from newapi.cli.output import note, show
-    from newapi.ops.apply import plan
     from newapi.ops.plan_text import total
 
-    local, declared = wanted(files, config)
-    made = plan(local, declared, prune=not no_prune, only=only or ())
+    path, declared = wanted(files, config)
+    there = gateway(path, server=server, context=context, token_file=token_file)
+    made = there.plan(declared, prune=not no_prune, only=only or ())
     if output is Output.TABLE:
         show_plan(made.changes, sys.stdout, summary=summary)
         note(f"Plan: {total(made)}." if made.changes else "No differences.")

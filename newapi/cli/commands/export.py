@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Only
 
 
-def export(config: ConfigFile = None, only: Only = None) -> None:
+def export(
+    config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
+    only: Only = None,
+) -> None:
     """Write the database as a configuration file: references, never secrets.
 
     Examples:
@@ -11,8 +18,8 @@ def export(config: ConfigFile = None, only: Only = None) -> None:
         newapi export --only channels
         newapi export | newapi diff -
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import write
-    from newapi.ops.export import export as text_of
-    from newapi.ops.local import open_local
 
-    write(text_of(open_local(config, server_only=True).db, only=only or ()))
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    write(there.export(only or ()))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form, shown, when
 from newapi.cli.output import Output
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 def history(
     generation: Annotated[int | None, typer.Argument(metavar="[N]", help="Show what this one changed.")] = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     limit: Annotated[int, typer.Option("--limit", help="How many at most; 0 for all.", min=0)] = 20,
     output: Form = Output.TABLE,
 ) -> None:
@@ -26,21 +30,19 @@ def history(
     """
     import sys
 
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._plan import show_plan
     from newapi.cli.output import show
-    from newapi.ops.history import changes_of
-    from newapi.ops.history import history as generations
-    from newapi.ops.local import open_local
 
-    local = open_local(config, server_only=True)
+    there = gateway(config, server=server, context=context, token_file=token_file)
     if generation is not None:
-        changes = changes_of(local.db, generation)
+        changes = there.changes_of(generation)
         if output is Output.TABLE:
             show_plan(changes, sys.stdout)
         else:
             show(changes, output)
         return
-    show(shown(generations(local.db, limit=limit), output, _row), output)
+    show(shown(there.history(limit), output, _row), output)
 
 
 def _row(made: Generation) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form, dollars, read, seconds, when
 from newapi.cli.output import Output
 
@@ -27,6 +28,9 @@ def logs(
     min_latency: Annotated[str | None, typer.Option("--min-latency", help="At least: `2s`.")] = None,
     limit: Annotated[int, typer.Option("--limit", help="How many at most; 0 for all.", min=0)] = 100,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Show what was asked, what it cost and how it ended: the latest requests, the last one at the end.
@@ -38,10 +42,9 @@ def logs(
     """
     import time
 
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import show
-    from newapi.ops.local import open_local
-    from newapi.ops.logs import follow as followed
-    from newapi.ops.logs import quota_of_usd, records
+    from newapi.ops.logs import quota_of_usd
     from newapi.store.ledger import RecordFilter
 
     age = read("--since", since, seconds)
@@ -59,13 +62,13 @@ def logs(
         min_ms=None if slow is None else round(slow * 1000),
         limit=limit,
     )
-    db = open_local(config, server_only=True).db
+    there = gateway(config, server=server, context=context, token_file=token_file)
     if not follow:
-        found = records(db, wanted)
+        found = there.records(wanted)
         show([_row(r) for r in found] if output is Output.TABLE else [_full(r) for r in found], output)
         return
     _check_follow(output)
-    for record in followed(db, wanted, lambda: time.sleep(_POLL_SECONDS)):
+    for record in there.follow(wanted, lambda: time.sleep(_POLL_SECONDS)):
         _line(record, output)
 
 

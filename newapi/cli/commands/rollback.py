@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
 from newapi.cli.output import Output
 
@@ -11,6 +12,9 @@ from newapi.cli.output import Output
 def rollback(
     generation: Annotated[int | None, typer.Argument(metavar="[N]", help="The generation; the last but one.")] = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -24,20 +28,16 @@ def rollback(
         newapi rollback 12
     """
     from newapi.cli.commands._apply import apply_shown
-    from newapi.ops.history import configuration_of
-    from newapi.ops.local import open_local
+    from newapi.cli.commands._gateway import gateway
 
-    local = open_local(config, server_only=True)
-    number, wanted = configuration_of(local.db, generation)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    number, made = there.rollback_plan(generation)
     apply_shown(
-        local,
-        wanted,
+        made,
+        lambda: there.rollback(number, base=made.base),
         yes=yes,
         dry_run=dry_run,
         no_input=no_input,
-        prune=True,
-        only=(),
-        source=f"rollback to {number}",
         write_tokens=None,
         output=output,
     )

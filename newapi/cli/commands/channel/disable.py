@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun
 
 
@@ -13,6 +14,9 @@ def disable(
     reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
     dry_run: DryRun = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Disable channels: no new request goes to them within a second; those under way end.
 
@@ -20,16 +24,14 @@ def disable(
         newapi channel disable openai-main --reason 'key leaked'
         newapi channel disable --tag prod
     """
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._view import chosen
     from newapi.cli.output import note
-    from newapi.ops import channels
-    from newapi.ops.local import open_local
 
-    db = open_local(config, server_only=True).db
-    found = chosen(db, names, tag)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    found = chosen(there, names, tag)
     if dry_run:
         note(f"Would disable {', '.join(c.name for c in found)}.")
         return
-    changed = channels.switch(db, [c.id for c in found], "disabled", who=account(), reason=reason)
+    changed = there.switch([c.id for c in found], "disabled", reason=reason)
     note(f"Disabled {changed} of {len(found)}.")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun
 
 
@@ -12,6 +13,9 @@ def enable(
     tag: Annotated[str | None, typer.Option("--tag", help="Those with this tag.")] = None,
     dry_run: DryRun = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Enable channels: requests go to them within a second.
 
@@ -19,16 +23,14 @@ def enable(
         newapi channel enable openai-main
         newapi channel enable --tag prod
     """
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._view import chosen
     from newapi.cli.output import note
-    from newapi.ops import channels
-    from newapi.ops.local import open_local
 
-    db = open_local(config, server_only=True).db
-    found = chosen(db, names, tag)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    found = chosen(there, names, tag)
     if dry_run:
         note(f"Would enable {', '.join(c.name for c in found)}.")
         return
-    changed = channels.switch(db, [c.id for c in found], "enabled", who=account())
+    changed = there.switch([c.id for c in found], "enabled")
     note(f"Enabled {changed} of {len(found)}.")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -14,6 +15,9 @@ def list(
     tag: Annotated[str | None, typer.Option("--tag", help="Only those with this tag.")] = None,
     state: Annotated[str | None, typer.Option("--state", help="`enabled`, `disabled` or `tripped`.")] = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """List the channels, the highest priority first.
@@ -23,17 +27,16 @@ def list(
         newapi channel list --state tripped
         newapi channel list --model gpt-4o -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._view import full, row
     from newapi.cli.output import show
-    from newapi.ops.channels import list_channels
-    from newapi.ops.local import open_local
     from newapi.relay.snapshot import Models
 
     if state not in (None, "enabled", "disabled", "tripped"):
         raise typer.BadParameter(f"{state!r} is no state: write enabled, disabled or tripped", param_hint="--state")
     found = [
         c
-        for c in list_channels(open_local(config, server_only=True).db)
+        for c in gateway(config, server=server, context=context, token_file=token_file).channels()
         if (group is None or group in c.spec.groups)
         and (model is None or model in Models(c.spec.models))
         and (tag is None or c.spec.tag == tag)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read, read_all, split
 from newapi.cli.output import Output
 
@@ -22,6 +23,9 @@ def create(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write the key and nothing else.")] = False,
     dry_run: DryRun = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Make a token and show its key, once.
@@ -33,13 +37,11 @@ def create(
     """
     import msgspec
 
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.token._values import budget_of, moment, network
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import note, say, show
     from newapi.config.schema import TokenSpec
-    from newapi.ops.local import open_local
-    from newapi.ops.tokens import create as make
 
     if unlimited == (quota is not None):
         raise typer.BadParameter("say how much it may spend: --quota '$10', or --unlimited", param_hint="--quota")
@@ -54,11 +56,11 @@ def create(
         budget=dict(read_all("--budget", budget, budget_of)),
         key=key,
     )
-    local = open_local(config, server_only=True)
+    there = gateway(config, server=server, context=context, token_file=token_file)
     if dry_run:
         note(f"Would make token {name} of {user} in group {group}.")
         return
-    token, secret = make(local, name, spec, who=account())
+    token, secret = there.create_token(name, spec)
     if quiet:
         say(secret.reveal())
         return

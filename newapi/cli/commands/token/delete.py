@@ -4,12 +4,16 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
 
 
 def delete(
     name: Annotated[str, typer.Argument(help="Its name, or its id.")],
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -21,14 +25,11 @@ def delete(
         newapi token delete ci --yes
     """
     from newapi.base.units import usd
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import confirm, note
-    from newapi.ops.local import open_local
-    from newapi.ops.tokens import delete as remove
-    from newapi.ops.tokens import get
 
-    db = open_local(config, server_only=True).db
-    token = get(db, name)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    token = there.token(name)
     left = "unlimited" if token.unlimited else f"{usd(token.remaining)} left"
     if token.managed:
         note("The configuration declares it: the next apply makes it again, with another key.")
@@ -36,5 +37,5 @@ def delete(
         note(f"Would delete token {token.name} of {token.user} ({left}).")
         return
     confirm(f"Delete token {token.name} of {token.user} ({left})?", yes=yes, no_input=no_input)
-    remove(db, str(token.id) if name == str(token.id) else name, who=account())
+    there.delete_token(name)
     note(f"Deleted token {token.name}.")

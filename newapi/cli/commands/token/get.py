@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -11,6 +12,9 @@ from newapi.cli.output import Output
 def get(
     name: Annotated[str, typer.Argument(help="Its name, or its id.")],
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Show one token: never its key.
@@ -19,10 +23,9 @@ def get(
         newapi token get ci
         newapi token get ci -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import show
-    from newapi.ops.local import open_local
-    from newapi.ops.tokens import get as find
 
-    token = find(open_local(config, server_only=True).db, name)
+    token = gateway(config, server=server, context=context, token_file=token_file).token(name)
     show(row(token) if output is Output.TABLE else token, output)

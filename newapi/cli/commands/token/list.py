@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -11,6 +12,9 @@ from newapi.cli.output import Output
 def list(
     user: Annotated[str | None, typer.Option("--user", help="Only those of this user.")] = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """List the tokens.
@@ -19,10 +23,10 @@ def list(
         newapi token list
         newapi token list --user ann -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import shown
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import show
-    from newapi.ops.local import open_local
-    from newapi.ops.tokens import list_tokens
 
-    show(shown(list_tokens(open_local(config, server_only=True).db, user=user), output, row), output)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    show(shown(there.tokens(user), output, row), output)

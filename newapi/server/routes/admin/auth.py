@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from litestar import Request, Response, route
@@ -41,6 +42,7 @@ from msgspec import Struct
 
 from newapi.base.errors import CallerError, ConfigError, NewapiError, StoreError
 from newapi.ops import users
+from newapi.ops.gateway import ACCOUNT
 from newapi.ops.local import master_key
 from newapi.ops.options import DEFAULTS
 from newapi.ops.sessions import SESSION_SECONDS, Failures, Sessions
@@ -59,8 +61,6 @@ _SAFE = ("GET", "HEAD")
 ROOT = "newapi.root"
 """In the ASGI scope of requests that came through the admin socket: whoever could open it is root. Only the server
 itself puts it there; nothing that a caller sends does."""
-ACCOUNT = "newapi-account"
-"""Header that says, on the admin socket, which account of the operating system asks: for the audit log."""
 
 log = logging.getLogger("newapi")
 
@@ -127,7 +127,7 @@ class Call:
     @property
     def who(self) -> str:
         """Who asks, for the audit log: a user, or whom the admin socket names."""
-        return (self.is_root and self.headers.get(ACCOUNT, "")) or self.asker.name
+        return (self.is_root and unquote(self.headers.get(ACCOUNT, ""))) or self.asker.name
 
     @property
     def asker(self) -> UserView:
