@@ -227,13 +227,6 @@ class _Work:
                 id = user_store.insert(c, columns)
         self._users[row["id"]] = (id, name, columns["group"])
         self._fresh.add(row["id"])
-        if columns["password_hash"].startswith("$2"):
-            self._leave(
-                "users",
-                row,
-                "username",
-                f"its bcrypt password is kept and cannot be checked here: newapi user passwd {name}",
-            )
         for bound in _BOUND:
             if row.get(bound):
                 self._leave("users", row, "username", f"{bound}: signing in with it is not taken over")

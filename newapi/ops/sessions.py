@@ -10,6 +10,7 @@ import os
 import threading
 from collections import deque
 
+import bcrypt
 import msgspec
 from msgspec import Struct
 
@@ -22,6 +23,10 @@ SESSION_SECONDS = 30 * 86_400
 PASSWORD_LENGTHS = (8, 128)
 """Characters of a password, at least and at most."""
 _MARK = "scrypt"
+_BCRYPT = ("$2a$", "$2b$", "$2y$")
+"""How the hashes begin that New API stores: taken over by `newapi import`, and replaced at the next sign-in."""
+_BCRYPT_BYTES = 72
+"""What bcrypt looks at of a password: https://pkg.go.dev/golang.org/x/crypto/bcrypt"""
 _LOG_N, _R, _P = 14, 8, 5
 """16 MiB and a quarter of a second: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html"""
 _SALT_BYTES = 16
@@ -40,6 +45,11 @@ def hash_password(password: Secret) -> str:
 
 def password_matches(password: Secret, stored: str) -> bool:
     """Say whether `password` is the one that `stored` was made of. As slow for one without a hash ("")."""
+    if stored.startswith(_BCRYPT):
+        try:
+            return bcrypt.checkpw(password.reveal().encode()[:_BCRYPT_BYTES], stored.encode())
+        except ValueError:
+            return False
     parts = stored.split("$")
     if len(parts) != 6 or parts[0] != _MARK:
         _scrypt(password, b"\0" * _SALT_BYTES, _LOG_N, _R, _P, _HASH_BYTES)  # who exists is not told by the time taken
@@ -52,6 +62,11 @@ def password_matches(password: Secret, stored: str) -> bool:
     if not (1 <= log_n <= _MAX_LOG_N and 1 <= r <= _MAX_R and 1 <= p <= _MAX_P and len(digest) >= 16):
         return False
     return hmac.compare_digest(_scrypt(password, salt, log_n, r, p, len(digest)), digest)
+
+
+def is_outdated(stored: str) -> bool:
+    """Say whether a stored hash is one taken over, to be replaced when its password is next known."""
+    return stored.startswith(_BCRYPT)
 
 
 def new_access_token() -> Secret:

@@ -424,8 +424,11 @@ def sign_in(db: Database, login: str, password: Secret, *, now: float | None = N
     right = sessions.password_matches(password, record.password_hash if record else "")
     if not right or record is None or record.deleted_at or record.state != "enabled":
         raise WrongPassword("The name or the password is incorrect, or the user is disabled")
+    columns: dict[str, Any] = {"last_login_at": now}
+    if sessions.is_outdated(record.password_hash):
+        columns["password_hash"] = sessions.hash_password(password)
     with db.writing() as c:
-        store.update(c, record.id, {"last_login_at": now}, seen=False)
+        store.update(c, record.id, columns, seen=False)
         audit.note(c, audit.Entry(now, record.name, "user.login", record.name))
     return SignedIn(_view(record), record.session_epoch)
 

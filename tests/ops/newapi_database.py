@@ -6,10 +6,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import bcrypt
+
 SCHEMA = Path(__file__).parent / "data" / "newapi-schema.sql"
 KEY = "k" * 48
 ACCESS_TOKEN = "a" * 32
 CODE = "c" * 32
+PASSWORD = "password of ann"
 ROWS: dict[str, list[dict[str, Any]]] = {
     "options": [
         {"key": "GroupRatio", "value": '{"default":1,"vip":0.5}'},
@@ -24,7 +27,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {
             "id": 4,
             "username": "ann",
-            "password": "$2a$10$ann",
+            "password": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4, b"2a")).decode(),
             "role": 1,
             "status": 1,
             "quota": 1000,

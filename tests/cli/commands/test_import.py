@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from newapi.base.secret import Secret
 from newapi.config.load import load
 from newapi.ops import channels, redemption, users
 from newapi.ops.local import open_local
@@ -15,14 +16,12 @@ from newapi.ops.tokens import list_tokens
 from newapi.store import snapshot
 from newapi.store.users import find
 from tests.cli.commands.conftest import Run
-from tests.ops.newapi_database import ACCESS_TOKEN, CODE, KEY, make
+from tests.ops.newapi_database import ACCESS_TOKEN, CODE, KEY, PASSWORD, make
 
 NEW = "options\t4\t0\t0\nusers\t3\t0\t1\nchannels\t2\t0\t0\ntokens\t4\t0\t1\nredemptions\t2\t0\t0\n"
 LEFT = [
     "options NoSuchThing: this gateway has no such option",
     "options QuotaPerUnit: 500000 quota are one US dollar: that cannot be changed",
-    "users 1 (root): its bcrypt password is kept and cannot be checked here: newapi user passwd root",
-    "users 4 (ann): its bcrypt password is kept and cannot be checked here: newapi user passwd ann",
     "users 4 (ann): github_id: signing in with it is not taken over",
     "channels 2 (main): another channel has that name: it is called 'main-2' here",
     "channels 3 (odd): Channels of type 999 are not served here",
@@ -67,6 +66,18 @@ def test_users_with_their_balances(imported: Run, config: Path) -> None:
     assert root is not None
     assert (record.password_hash, record.invited_by) == ("$2a$10$ann", root.id)
     assert (root.password_hash, root.quota, root.role) == ("$2a$10$root", 900, "root")
+
+
+def test_passwords_hold_and_are_hashed_anew_when_used(imported: Run, config: Path) -> None:
+    db = open_local(config).db
+    with pytest.raises(users.WrongPassword):
+        users.sign_in(db, "ann", Secret("not " + PASSWORD))
+    for _ in range(2):
+        assert users.sign_in(db, "ann", Secret(PASSWORD)).user.name == "ann"
+        with db.reading() as c:
+            there = find(c, name="ann")
+        assert there is not None
+        assert there.password_hash.startswith("scrypt$")
 
 
 def test_channels_with_their_keys_and_states(imported: Run, config: Path) -> None:
