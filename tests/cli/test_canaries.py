@@ -49,11 +49,11 @@ READING = (
     *("channel types", "channel models main", "model list", "model list -o json", "model get m -o json"),
     *("group list -o json", "group get default", "logs", "logs -o json", "usage", "usage -o json", "trace r1 -o json"),
     *("route m -o json", "model price m", "db status -o json", "db check", "completion bash", "man --path"),
-    *("token get nobody -o json", "secret set canary --dry-run", "init x --dry-run", "connect openai"),
+    *("token get nobody -o json", "secret set canary --dry-run", "init x --dry-run", "connect openai", "context list"),
 )
 NOT_READING = {
     *("api", "apply", "demo", "import", "mock", "rollback", "serve", "try", "init", "tui", "reload", "drain"),
-    *("login", "logout", "whoami", "topup", "whoami"),
+    *("login", "logout", "whoami", "topup"),
 }
 """Commands that change something or run until they are stopped; their own tests look at what they print."""
 
