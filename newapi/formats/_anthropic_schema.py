@@ -30,7 +30,11 @@ def accepted(schema: Json) -> Json:
             out["anyOf" if key == "oneOf" else key] = [_inner(s) for s in cast("list[Any]", value)]
         elif key == "items":
             out[key] = _inner(value)
-        elif key in _KEPT or (key == "format" and value in _FORMATS) or (key == "minItems" and value in (0, 1)):
+        elif (
+            key in _KEPT
+            or (key == "format" and isinstance(value, str) and value in _FORMATS)
+            or (key == "minItems" and value in (0, 1))
+        ):
             out[key] = value
         elif key not in ("additionalProperties", "$schema", "strict"):
             told.append(f"{key}: {msgspec.json.encode(value).decode()}")
@@ -68,8 +72,11 @@ def is_closed(schema: Any) -> bool:
         return True
     node = cast(Json, schema)
     if _is_object(node):
-        names = cast(Json, node.get("properties") or {})
-        if node.get("additionalProperties") is not False or set(names) - set(node.get("required") or ()):
+        names, required = node.get("properties"), node.get("required")
+        optional = set(cast(Json, names)) if isinstance(names, dict) else set[str]()
+        if isinstance(required, list):
+            optional -= {name for name in cast("list[Any]", required) if isinstance(name, str)}
+        if node.get("additionalProperties") is not False or optional:
             return False
     inner: list[Any] = [node.get(k) for k in ("items", "anyOf", "allOf", "oneOf")]
     for key in _MAPS:

@@ -125,6 +125,12 @@ def _object(node: Mapping[str, Any], name: str) -> Json:
     return cast(Json, value) if isinstance(value, dict) else {}
 
 
+def _due(value: Any, name: str) -> Json:
+    if not isinstance(value, dict):
+        raise CallerError(f"{name} is not an object", param=name)
+    return cast(Json, value)
+
+
 def _list(node: Mapping[str, Any], name: str) -> list[Any]:
     value = _get(node, name)
     if isinstance(value, dict):
@@ -249,9 +255,9 @@ class _Conversation:
         if "text" in node:
             return Text(_text(node, "text"), seal=mark)
         if call := _get(node, "functionCall"):
-            return self._call(cast(Json, call), mark)
+            return self._call(_due(call, "functionCall"), mark)
         if result := _get(node, "functionResponse"):
-            return self._result(cast(Json, result))
+            return self._result(_due(result, "functionResponse"))
         if media := _media(node, mark):
             return media
         return Native("gemini", _raw(node))
@@ -319,7 +325,9 @@ def _tools(root: Json) -> list[AnyTool]:
         for key, value in cast(Json, group).items():
             match _camel(key):
                 case "functionDeclarations":
-                    out += [_tool(cast(Json, f)) for f in _list(cast(Json, group), "functionDeclarations")]
+                    out += [
+                        _tool(_due(f, "functionDeclarations")) for f in _list(cast(Json, group), "functionDeclarations")
+                    ]
                 case "googleSearch" | "googleSearchRetrieval":
                     out.append(WebSearch(body=_raw({key: value}), origin="gemini"))
                 case _:

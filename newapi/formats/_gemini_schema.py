@@ -123,7 +123,7 @@ class _Cleaner:
             out["properties"] = {k: self.clean(v, depth + 1, refs) for k, v in cast(Schema, properties).items()}
             required = node.get("required")
             if isinstance(required, list):
-                known = [r for r in cast("list[Any]", required) if r in properties]
+                known = [r for r in cast("list[Any]", required) if isinstance(r, str) and r in properties]
                 if known:
                     out["required"] = known
         items = node.get("items")

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import msgspec
 from msgspec import Raw
 
-from newapi.base.errors import Unsupported
+from newapi.base.errors import CallerError, Unsupported
 from newapi.formats._responses_items import NAME
 from newapi.formats.contract import Loss, Profile, Written
 from newapi.ir.reasoning import effort_of, is_off
@@ -278,7 +278,7 @@ class _Out:
         if store is not None:
             out["store"] = store
         if thinks and store is False:
-            wanted: list[str] = msgspec.json.decode(include, type=list[str] | None) or [] if include else []
+            wanted = _included(include)
             out["include"] = [*wanted, *([] if _ENCRYPTED in wanted else [_ENCRYPTED])]
         wish = self.request.reasoning
         if wish is None:
@@ -356,3 +356,10 @@ def _media(media: Media) -> dict[str, Any]:
                 name = media.name or ("document.pdf" if mime == "application/pdf" else "document.txt")
                 return {"type": "input_file", "filename": name, "file_data": f"data:{mime};base64,{source.data}"}
     raise Unsupported(f"the Responses API takes no {media.kind} in this form", param="messages")
+
+
+def _included(include: Raw | None) -> list[str]:
+    try:
+        return msgspec.json.decode(include, type=list[str] | None) or [] if include else []
+    except msgspec.ValidationError:
+        raise CallerError("include is a list of texts", param="include") from None

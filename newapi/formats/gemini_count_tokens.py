@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from newapi.base.body import Body
 from newapi.base.errors import CallerError, UpstreamError
 from newapi.formats._gemini_errors import write_error
 from newapi.formats._gemini_read_request import read_request
@@ -39,8 +40,8 @@ def _read_usage(body: bytes) -> Usage:
 
 def _read_request(body: bytes, params: Params) -> Request:
     """Return what is to be counted: `contents`, or a whole `generateContentRequest`."""
-    whole = _OBJECT.decode(body).get("generateContentRequest")
-    return read_request(bytes(whole) if whole is not None else body, params)
+    whole = Body(body).raw("generateContentRequest")
+    return read_request(body if whole in (None, b"null") else whole, params)
 
 
 def count_body(tokens: int) -> bytes:

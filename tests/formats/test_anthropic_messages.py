@@ -1055,3 +1055,17 @@ class TestErrors:
     def test_what_anthropic_says_comes_back(self) -> None:
         error = FORMAT.read_error(529, b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}')
         assert (error.status, error.type, error.message) == (529, "overloaded_error", "Overloaded")
+
+
+@pytest.mark.parametrize(
+    ("schema", "closed"),
+    [
+        ({"type": "object", "properties": [["a"]], "additionalProperties": False}, True),
+        ({"type": "object", "properties": {"a": {}}, "required": [["a"], {}], "additionalProperties": False}, False),
+        ({"type": "object", "properties": {"a": {}}, "required": 3, "additionalProperties": False}, False),
+        ({"type": "object", "properties": {"a": {}}, "required": ["a", []], "additionalProperties": False}, True),
+    ],
+)
+def test_schemas_that_are_none_are_judged_all_the_same(schema: dict[str, Any], closed: bool) -> None:
+    assert is_closed(schema) is closed
+    assert accepted({**schema, "format": ["date"]})["additionalProperties"] is False

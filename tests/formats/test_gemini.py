@@ -13,6 +13,7 @@ from newapi.formats._gemini_seals import pack
 from newapi.formats._gemini_write_request import DUMMY_SIGNATURE
 from newapi.formats.contract import Profile
 from newapi.formats.gemini import FORMAT
+from newapi.formats.gemini_count_tokens import FORMAT as COUNT
 from newapi.ir.request import (
     Inline,
     Media,
@@ -352,3 +353,29 @@ def test_a_schema_and_pictures() -> None:
         "responseSchema": {"type": "object", "properties": {"a": {"type": "integer"}}},
         "responseModalities": ["TEXT", "IMAGE"],
     }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"contents": [{"parts": [{"functionCall": "f"}]}]},
+        {"contents": [{"parts": [{"functionResponse": ["f"]}]}]},
+        {"contents": [{"parts": [{"text": "a"}]}], "tools": [{"functionDeclarations": ["f"]}]},
+    ],
+)
+def test_what_is_no_object_is_the_callers(body: dict[str, Any]) -> None:
+    with pytest.raises(CallerError, match="is not an object"):
+        read(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[1]", b'{"generateContentRequest": 3}', b'{"generateContentRequest": {}}']
+)
+def test_what_cannot_be_counted_is_the_callers(body: bytes) -> None:
+    with pytest.raises(CallerError):
+        COUNT.read_request(body, {"model": "m"})  # type: ignore[misc]
+
+
+def test_a_request_that_is_null_is_none() -> None:
+    body = b'{"generateContentRequest": null, "contents": [{"parts": [{"text": "a"}]}]}'
+    assert COUNT.read_request(body, {"model": "m"}).messages[0].parts == (Text("a"),)  # type: ignore[misc]

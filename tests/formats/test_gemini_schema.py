@@ -23,6 +23,10 @@ ALLOWED = frozenset(
         ({"type": "object", "properties": {}}, None),
         ({"type": ["string", "null"], "x": 1}, {"type": "STRING", "nullable": True}),
         ({"const": "a"}, {"type": "STRING", "enum": ["a"]}),
+        (
+            {"type": "object", "properties": {"a": {"type": "string"}}, "required": [["a"], {}, "a"]},
+            {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}, "required": ["a"]},
+        ),
         ({"type": "integer", "enum": [1, 2]}, {"type": "INTEGER"}),
         ({"type": "string", "format": "uri"}, {"type": "STRING"}),
         ({"type": "string", "format": "date-time"}, {"type": "STRING", "format": "date-time"}),

@@ -433,6 +433,11 @@ def test_nonsense_is_the_callers(body: dict[str, Any]) -> None:
 # -- a request is written -----------------------------------------------------------------------
 
 
+def test_include_that_is_no_list_is_the_callers() -> None:
+    with pytest.raises(CallerError, match="include"):
+        told(read(input="x", include="reasoning", store=False), THINKS)
+
+
 def test_turns_are_written() -> None:
     body = told(
         asked(
