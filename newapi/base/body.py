@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw
@@ -12,6 +12,36 @@ from newapi.base.errors import CallerError
 
 _DECODE = msgspec.json.Decoder(dict[str, Raw])
 _ENCODE = msgspec.json.Encoder()
+DEPTH = 100
+"""How deeply a body may be nested and still be read for certain."""
+
+
+def unreadable(raw: bytes) -> CallerError | None:
+    """Return what is wrong with JSON that made a reader run out of stack or stumble over its text; None: nothing is.
+
+    It is asked after the fact, since requests that are in order need not pay for it.
+    """
+    try:
+        waiting: list[tuple[int, Any]] = [(0, msgspec.json.decode(raw))]
+    except RecursionError:
+        return _too_deep()
+    except UnicodeDecodeError:
+        return CallerError("the body is not UTF-8", code="invalid_json")
+    except msgspec.DecodeError:
+        return None
+    while waiting:
+        depth, value = waiting.pop()
+        if depth > DEPTH:
+            return _too_deep()
+        if isinstance(value, dict):
+            waiting += ((depth + 1, inner) for inner in cast(dict[str, Any], value).values())
+        elif isinstance(value, list):
+            waiting += ((depth + 1, inner) for inner in cast(list[Any], value))
+    return None
+
+
+def _too_deep() -> CallerError:
+    return CallerError(f"the body is nested more than {DEPTH} levels deep", code="invalid_json")
 
 
 class Body:

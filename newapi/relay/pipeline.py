@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
+from newapi.base.body import unreadable
 from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
 from newapi.billing.estimate import TextCounter, count_body_fast, count_request, count_text, reserve_amount
@@ -51,9 +52,12 @@ async def relay(ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
         await run.go()
     except NewapiError as error:
         await run.refuse(error)
-    except Exception:
-        run.broke()
-        raise
+    except Exception as error:
+        reason = unreadable(ingress.body) if isinstance(error, RecursionError | UnicodeDecodeError) else None
+        if reason is None:
+            run.broke()
+            raise
+        await run.refuse(reason)
     finally:
         run.finish()
 
@@ -363,7 +367,8 @@ class _Run:
                 return counted
         try:
             request = self.attempts.request()
-        except NewapiError:
+        except (NewapiError, RecursionError, UnicodeDecodeError):
+            # An upstream may have served what no reader here can make sense of.
             return count_body_fast(ingress.body)
         if isinstance(request, Request):
             return count_request(request, request.model)

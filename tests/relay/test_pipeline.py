@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from newapi.relay.gateway import Limits
 from newapi.relay.pipeline import relay
@@ -420,6 +421,25 @@ async def test_a_failure_of_ours_is_not_logged_as_the_caller_s(
         await relay(entry("openai_chat", stream=False), stage.world.gateway, stage.sink)
     row = stage.row()
     assert (row.status, row.kind, row.end_reason, row.quota) == (500, "error", "error", 0)
+
+
+@pytest.mark.parametrize("format", ENTRIES)
+@pytest.mark.parametrize(("inner", "said"), [(b"[" * 900 + b"]" * 900, b"nested"), (b'"\xff"', b"UTF-8")])
+async def test_what_no_reader_takes_is_the_caller_s_fault(
+    staged: Staging, monkeypatch: pytest.MonkeyPatch, format: str, inner: bytes, said: bytes
+) -> None:
+    stage = await staged(answers(whole()))
+    told = entry(format, stream=False)
+    told = replace(told, body=told.body[:-1] + b',"x":' + inner + b"}")
+
+    def fail(*_: Any) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("newapi.relay.attempt.Attempts.prepare", fail)
+    await relay(told, stage.world.gateway, stage.sink)
+    assert stage.sink.status == 400
+    assert said in stage.sink.body
+    assert stage.row().quota == 0
 
 
 async def test_nothing_stays_set_aside_when_the_bill_cannot_be_made(

@@ -124,3 +124,43 @@ def not_json() -> st.SearchStrategy[bytes]:
             b"model=a&prompt=b",
         ]
     ) | st.binary(max_size=40)
+
+
+def _spots(value: Any, spot: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [spot]
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            found += _spots(inner, (*spot, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            found += _spots(inner, (*spot, number))
+    return found
+
+
+_AWAY = object()
+
+
+def _with(value: Any, spot: tuple[Any, ...], new: Any) -> Any:
+    if not spot:
+        return None if new is _AWAY else new
+    first, rest = spot[0], spot[1:]
+    if new is _AWAY and not rest:
+        return {k: v for k, v in value.items() if k != first} if isinstance(value, dict) else value[:first]
+    if isinstance(value, dict):
+        return {k: _with(v, rest, new) if k == first else v for k, v in value.items()}
+    return [_with(v, rest, new) if i == first else v for i, v in enumerate(value)]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, example: Any) -> Any:
+    """Something like `example`: in one to three places anything else, or nothing, or another part of it."""
+    value = example
+    for _ in range(draw(st.integers(1, 3))):
+        spots = _spots(value)
+        spot = draw(st.sampled_from(spots))
+        other = draw(st.sampled_from(spots))
+        moved: Any = value
+        for step in other:
+            moved = moved[step]
+        value = _with(value, spot, draw(st.one_of(scalars(), values(3), st.just(_AWAY), st.just(moved))))
+    return value
