@@ -119,9 +119,10 @@ def check_syntax(path: Path, text: str) -> None:
     """
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         source = Source("<stdin>" if path == STDIN else str(path), text)
-        raise ConfigError([_syntax(source, str(error))]) from None
+        said = "It is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ConfigError([_syntax(source, said)]) from None
 
 
 def _prices(config: Config, path: Path, findings: Findings) -> Callable[[str], bool] | None:
@@ -194,6 +195,8 @@ class _Files:
             data = tomllib.loads(text, parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError([_syntax(source, str(error))]) from None
+        except RecursionError:
+            raise ConfigError([_syntax(source, "It is nested too deeply")]) from None
         self.paths.append(path)
         self.names.append(name)
         marks = positions.scan(text)

@@ -74,6 +74,21 @@ async def test_a_body_that_is_too_large_is_refused_in_the_envelope(root: Browser
     assert (answer.status_code, answer.json()["success"]) == (413, False)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/user/", b'{"username": "\xff"}', 200),
+        ("/api/models/", b'{"model_name": ' + b"[" * 5000, 200),
+        ("/api/config/diff", b"a = " + b"[" * 5000, 400),
+        ("/api/config/diff", b"a = '\xff'", 400),
+        ("/api/manage/tokens", b'{"name": "a", "spec": {"key": "no reference"}}', 400),
+    ],
+)
+async def test_a_body_that_no_parser_takes_is_the_caller_s(root: Browser, path: str, body: bytes, status: int) -> None:
+    answer = await root.ask("POST", path, content=body)
+    assert (answer.status_code, answer.json()["success"]) == (status, False), answer.text
+
+
 # -- anything at all -------------------------------------------------------------------------------
 
 

@@ -47,6 +47,7 @@ from newapi.ops.local import master_key
 from newapi.ops.options import DEFAULTS
 from newapi.ops.sessions import SESSION_SECONDS, Failures, Sessions
 from newapi.ops.users import RANK, UserView
+from newapi.secrets import NoSecret
 from newapi.server.ids import Network, caller_address, new_request_id
 from newapi.server.runtime import Runtime
 from newapi.store import options
@@ -168,6 +169,8 @@ class Call:
             return msgspec.convert(msgspec.json.decode(self.body), type, strict=False)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise CallerError(f"Invalid parameters: {error}") from None
+        except UnicodeDecodeError:
+            raise CallerError("Invalid parameters: the body is not UTF-8") from None
         except RecursionError:
             raise CallerError("Invalid parameters: nested too deeply") from None
 
@@ -343,6 +346,8 @@ def _explicit(error: NewapiError) -> Response[bytes]:
     told: dict[str, Any] = {"success": False, "message": error.message, "code": error.code}
     told["hint"] = getattr(error, "hint", "")
     status = error.status
+    if isinstance(error, NoSecret):
+        status = 400  # a reference of theirs that does not resolve on this server
     if isinstance(error, ConfigError):
         status = 400
         names = ("message", "line", "column", "key", "hint", "source")
