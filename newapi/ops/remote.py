@@ -56,6 +56,9 @@ def connected(server: str, *, timeout: float) -> Iterator[httpx.Client]:
         server: Its URL, or what it listens on as the configuration says it: `host:port`, `unix:/path`.
         timeout: Seconds of silence.
     """
+    if server.startswith("unix:") and not answers(Path(server.removeprefix("unix:"))):
+        # httpx would leave the socket open that it could not connect.
+        raise Unreachable(server, "nothing listens there, or it is not ours to open")
     transport = httpx.HTTPTransport(uds=server.removeprefix("unix:")) if server.startswith("unix:") else None
     try:
         # No proxy of the environment: the server is this machine's, or the URL is said.

@@ -1,0 +1,1 @@
+"""Contexts: gateways elsewhere, by name."""
