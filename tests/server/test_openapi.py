@@ -21,12 +21,28 @@ from newapi.base.http import HttpReply
 from newapi.server.app import create_app
 from newapi.server.openapi import document, plain
 from newapi.server.routes.admin.auth import MAX_BODY, Call
-from tests.server.conftest import Browser, Server
+from tests.server.conftest import PASSWORD, Browser, Server
 from tests.support.strategies import encoded, not_json, shaped, texts, values
 
 DOCUMENT = document()
 OPERATIONS = [(m.upper(), p) for p, methods in DOCUMENT["paths"].items() for m in methods]
 TAGS = sorted({operation["tags"][0] for methods in DOCUMENT["paths"].values() for operation in methods.values()})
+
+
+KEYS = b'{"channel_id": 1, "action": "get_key_status", %s}'
+
+
+async def fill(root: Browser) -> None:
+    """Make one of each thing, with the id 1 where there was none."""
+    row = {"name": "a", "type": 1, "key": "sk-a\nsk-b", "models": "m,n", "group": "default", "tag": "t"}
+    await root.do("POST", "/api/channel/", {"mode": "multi_to_single", "channel": row})
+    await root.do("POST", "/api/channel/", {"mode": "single", "channel": {**row, "name": "b", "key": "sk-c"}})
+    await root.do("POST", "/api/token/", {"name": "a", "unlimited_quota": True})
+    await root.do("POST", "/api/user/", {"username": "sam", "password": PASSWORD})
+    await root.do("POST", "/api/redemption/", {"name": "a", "quota": 5})
+    await root.do("POST", "/api/vendors/", {"name": "a"})
+    await root.do("POST", "/api/models/", {"model_name": "m", "vendor_id": 1})
+    await root.do("POST", "/api/prefill_group/", {"name": "a", "type": "model", "items": ["m"]})
 
 
 def litestar_of(app: Any) -> Litestar:
@@ -87,6 +103,26 @@ async def test_a_body_that_is_too_large_is_refused_in_the_envelope(root: Browser
 async def test_a_body_that_no_parser_takes_is_the_caller_s(root: Browser, path: str, body: bytes, status: int) -> None:
     answer = await root.ask("POST", path, content=body)
     assert (answer.status_code, answer.json()["success"]) == (status, False), answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("PUT", "/api/channel/", b'{"id": 1, "status": {}}', "status is 1"),
+        ("POST", "/api/channel/multi_key/manage", KEYS % b'"page_size": "x"', "no id"),
+        ("POST", "/api/channel/multi_key/manage", KEYS % b'"page": [1]', "page is missing"),
+        ("GET", "/api/manage/logs?status=", b"", "status is ok"),
+        ("GET", "/api/manage/logs?status=" + "9" * 5000, b"", "status is ok"),
+        ("GET", "/api/manage/logs?limit=-1", b"", "limit and offset"),
+        ("GET", "/api/user/search?role=" + "9" * 5000, b"", "there is no role"),
+    ],
+)
+async def test_what_is_no_number_is_the_caller_s(root: Browser, method: str, path: str, body: bytes, said: str) -> None:
+    await fill(root)
+    answer = await root.ask(method, path, content=body)
+    assert answer.status_code < 500, answer.text
+    assert answer.json()["success"] is False
+    assert said in answer.json()["message"]
 
 
 # -- anything at all -------------------------------------------------------------------------------
@@ -151,6 +187,8 @@ def ask(server: Server, _listened_to: None, _odd_upstreams: None) -> Iterator[Ca
     """A caller that root's session stands behind, unless it is told to show something else."""
     with asyncio.Runner() as runner:
         browser = server.browser()
+        runner.run(browser.sign_in("root"))
+        runner.run(fill(browser))
 
         def ask(method: str, url: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
             if browser.user is None:

@@ -263,7 +263,7 @@ def change(call: Call) -> dict[str, Any]:
         _root(call, "to change keys, addresses and overrides")
     id = _whole(body, "id")
     status = body.get("status")
-    if status is not None and status not in STATUS:
+    if status is not None and not (isinstance(status, int) and status in STATUS):
         raise CallerError("status is 1 (enabled) or 2 (disabled)", param="status")
     mode = body.get("multi_key_mode")
     key = body.get("key")
@@ -450,9 +450,9 @@ def _key_status(call: Call, channel: ChannelView, body: Mapping[str, Any]) -> di
         rows.append(told)
     wanted = body.get("status")
     listed = [r for r in rows if wanted is None or r["status"] == wanted]
-    size = min(max(int(body.get("page_size") or 50), 1), _MAX_SIZE)
+    size = min(max(_count(body, "page_size", 50), 1), _MAX_SIZE)
     pages = max(-(-len(listed) // size), 1)
-    page = min(max(int(body.get("page") or 1), 1), pages)
+    page = min(max(_count(body, "page", 1), 1), pages)
     counts = {status: sum(1 for r in rows if r["status"] == status) for status in STATUS}
     return {
         "keys": listed[(page - 1) * size : page * size],
@@ -550,6 +550,11 @@ def _whole(body: Mapping[str, Any], name: str) -> int:
     if not _is_whole(value):
         raise CallerError(f"Invalid parameters: {name} is missing", param=name)
     return cast(int, value)
+
+
+def _count(body: Mapping[str, Any], name: str, default: int) -> int:
+    value = body.get(name)
+    return _whole(body, name) if value else default
 
 
 def _ids(body: Mapping[str, Any]) -> list[int]:

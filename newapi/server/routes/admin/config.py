@@ -8,6 +8,8 @@ the server.
 
 from __future__ import annotations
 
+import tomllib
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -26,6 +28,7 @@ from newapi.server.runtime import Runtime
 from newapi.store.ledger import RecordFilter, last_record_id
 
 _TOML = "application/toml"
+_FILTER = " ".join(name for name in RecordFilter.__struct_fields__ if name != "kinds")
 
 
 class Back(Struct, frozen=True):
@@ -167,6 +170,11 @@ def logs(call: Call) -> Any:
         wanted = msgspec.convert(dict(call.query), RecordFilter, strict=False)
     except msgspec.ValidationError as error:
         raise CallerError(f"Invalid parameters: {error}") from None
+    status = wanted.status or ""
+    if wanted.status not in (None, "ok", "error") and not (status.isascii() and status.isdecimal() and len(status) < 5):
+        raise CallerError("status is ok, error or a number", param="status")
+    if wanted.limit < 0 or wanted.offset < 0:
+        raise CallerError("limit and offset are 0 or more", param="limit")
     return _gateway(call).records(wanted)
 
 
@@ -184,10 +192,11 @@ def _wanted(call: Call) -> Wanted:
         text = call.body.decode()
     except UnicodeDecodeError:
         raise CallerError("The configuration is not UTF-8") from None
-    loaded = load(call.runtime.local.path, text)
-    if len(loaded.files) > 1:
-        raise CallerError("A configuration that is sent includes no files: send what they say together")
-    return Wanted.of(loaded)
+    with suppress(tomllib.TOMLDecodeError, RecursionError):  # that is told below, with its place
+        if "include" in tomllib.loads(text):
+            # They would be this machine's, and what is wrong with them would show what is in them.
+            raise CallerError("A configuration that is sent includes no files: send what they say together")
+    return Wanted.of(load(call.runtime.local.path, text))
 
 
 def _prune(call: Call) -> bool:

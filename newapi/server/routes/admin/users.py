@@ -242,8 +242,8 @@ def search(call: Call) -> dict[str, Any]:
     """Return a page of the users who match `keyword`, `group`, `role` and `status` (-1: the deleted ones)."""
     query = call.query
     role, status = query.get("role", ""), query.get("status", "")
-    if role and (not role.isdecimal() or int(role) not in _ROLES):
-        raise CallerError(f"Invalid parameters: there is no role {role!r}")
+    if role and (not role.isdecimal() or len(role) > 3 or int(role) not in _ROLES):
+        raise CallerError(f"Invalid parameters: there is no role {role[:40]!r}")
     wanted = UserFilter(
         keyword=query.get("keyword", ""),
         group=query.get("group") or None,
