@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from newapi.config.schema import ChannelSpec, Config, GroupSpec, HealthSpec, Moved, TokenSpec
 from newapi.ops.apply import apply, plan
 from newapi.ops.local import Local
-from newapi.ops.plan_text import lines, total
+from newapi.ops.plan import Change
+from newapi.ops.plan_text import exact, lines, total
 
 BEFORE = Config(
     groups={"old": GroupSpec()},
@@ -58,3 +61,11 @@ def test_a_summary_names_the_objects_alone(local: Local) -> None:
         "+ channels.a",
         "+ tokens.ci",
     ]
+
+
+def test_a_plan_that_was_sent_is_read_as_it_was_made(local: Local) -> None:
+    apply(local, BEFORE, who="me")
+    made = plan(local, AFTER).changes
+    sent = msgspec.json.decode(msgspec.json.encode(made), type=tuple[Change, ...])
+    assert sent != made
+    assert exact(sent) == made

@@ -97,6 +97,14 @@ async def test_every_problem_says_where_it_is(root: Browser, text: str, line: in
     assert said in problem["message"]
 
 
+async def test_no_file_of_the_server_is_included(root: Browser, server: Server) -> None:
+    secret = server.runtime.local.path.with_name("other.txt")
+    secret.write_text("hunter2 is no TOML")
+    answer = await root.ask("POST", "/api/config/diff", content='include = ["other.txt"]')
+    assert (answer.status_code, "includes no files" in answer.text) == (400, True)
+    assert "hunter2" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
