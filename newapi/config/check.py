@@ -129,6 +129,7 @@ class _Check:
     # shared
 
     def _url(self, path: Path, text: str, schemes: Collection[str]) -> None:
+        parts = None
         try:
             parts = urlsplit(text)
             good = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -137,6 +138,10 @@ class _Check:
         if not good or any(c.isspace() for c in text):
             told = ", ".join(f"{s}://" for s in schemes)
             self._add(path, f"`{path[-1]}` must be the URL of a host", f"it begins with one of {told}")
+        elif parts is not None and parts.password is not None and path[0] == "channels":
+            hint = "keep the whole URL elsewhere: `newapi secret set NAME`, and say the reference it prints"
+            hint = hint if path[-1] == "proxy" else "use `headers`, or `key`"
+            self._add(path, f"`{path[-1]}` holds a password", hint)
 
     def _networks(self, path: Path, texts: Iterable[str]) -> None:
         for i, text in enumerate(texts):
@@ -213,7 +218,9 @@ class _Check:
             self._add((*path, "type"), f"there is no channel type `{channel.type}`", hint)
         if channel.base_url:
             self._url((*path, "base_url"), channel.base_url, ("http", "https"))
-        if channel.proxy:
+        if channel.proxy.partition(":")[0] in SCHEMES:
+            self._cmd((*path, "proxy"), channel.proxy)
+        elif channel.proxy:
             self._url((*path, "proxy"), channel.proxy, _PROXIES)
         self._keys(path, channel)
         if not channel.models:

@@ -236,7 +236,7 @@ class ChannelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     status_mapping: dict[str, int] = {}
     """Status of the upstream -> status the caller gets."""
     proxy: str = ""
-    """`http://…`, `https://…`, `socks5://…` or `socks5h://…`."""
+    """`http://…`, `https://…`, `socks5://…` or `socks5h://…`; a reference to one where it has a password."""
     params: dict[str, Any] = {}
     """Merged into every upstream body."""
     param_operations: tuple[dict[str, Any], ...] = ()

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from newapi import formats, providers
+from newapi import formats, providers, secrets
 from newapi.base.errors import CallerError, NewapiError, UpstreamError
 from newapi.base.http import Exchange, HttpCall, HttpReply
 from newapi.base.mask import mask
@@ -171,7 +171,8 @@ def _channel(local: Local, view: ChannelView, key: int | None) -> Channel:
     secret = Secret("") if chosen is None else local.resolve(references[chosen])
     operations = compile_operations(view.spec.param_operations) if view.spec.param_operations else None
     # What is asked here is not what a caller asked, so nothing of a caller's headers is passed on.
-    spec = replace(view.spec, headers=_static(view.spec), pass_through_body=False)
+    proxy = local.resolve(view.spec.proxy).reveal() if secrets.is_reference(view.spec.proxy) else view.spec.proxy
+    spec = replace(view.spec, headers=_static(view.spec), pass_through_body=False, proxy=proxy)
     return Channel(view.id, view.name, spec, provider_of(spec), (secret,), operations)
 
 
@@ -280,7 +281,7 @@ def fetch_models(local: Local, view: ChannelView, *, send: Perform = _perform) -
         UpstreamError: It refuses, or answers what makes no sense.
     """
     channel = _channel(local, view, None)
-    return models_of(view.spec, channel.keys[0], send=send)
+    return models_of(channel.spec, channel.keys[0], send=send)
 
 
 def models_of(spec: ChannelSpec, key: Secret, *, send: Perform = _perform) -> list[str]:
@@ -314,10 +315,9 @@ def balance(local: Local, view: ChannelView, *, send: Perform = _perform) -> flo
     ask = _BALANCES.get(view.spec.type)
     if ask is None:
         raise CallerError(f"{provider_of(view.spec).title} does not tell a balance")
-    key = _channel(local, view, None).keys[0]
-    provider = provider_of(view.spec)
-    exchange = ask(lambda path: _get(provider, view.spec, key, path))
-    left, currency = _run(exchange, lambda call: send(call, TIMEOUT, view.spec.proxy))
+    channel = _channel(local, view, None)
+    exchange = ask(lambda path: _get(channel.provider, channel.spec, channel.keys[0], path))
+    left, currency = _run(exchange, lambda call: send(call, TIMEOUT, channel.spec.proxy))
     if currency == "CNY":
         left /= float(options.read(local.db, ["USDExchangeRate"]).get("USDExchangeRate") or 7.3)
     left = round(left, 6)

@@ -83,7 +83,7 @@ def examine(path: Path | None = None, *, now: float | None = None) -> list[Findi
     told += _keyring(found)
     if local is not None:
         told += _resolved(local, found)
-    told += _proxies(loaded)
+    told += _proxies(loaded, local)
     told += _disk(state_directory(local) if local else path.resolve().parent)
     return told
 
@@ -226,9 +226,12 @@ def _resolved(local: Local, found: list[Found]) -> Iterator[Finding]:
             yield Finding("reference", True, f"{reference.where}: {shown} resolves")
 
 
-def _proxies(loaded: Loaded) -> Iterator[Finding]:
+def _proxies(loaded: Loaded, local: Local | None) -> Iterator[Finding]:
     for url in sorted({channel.proxy for channel in loaded.config.channels.values() if channel.proxy}):
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(local.resolve(url).reveal() if local and secrets.is_reference(url) else url)
+        except NewapiError:
+            continue  # told among the references
         host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
         try:
             socket.create_connection((host, port), _PROXY_SECONDS).close()

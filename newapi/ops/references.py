@@ -30,7 +30,7 @@ def references(config: Config) -> list[Found]:
 
 
 def _within(value: Any, path: tuple[str | int, ...], hint: Any) -> Iterator[Found]:
-    """Yield the references in `value`: texts that the schema calls references, and a database that is one."""
+    """Yield the references in `value`: texts that the schema calls references, a database or a proxy that is one."""
     type_, kind = kind_of(hint)
     if isinstance(value, Struct):
         for key, (attribute, field, _) in fields_of(type(value)).items():
@@ -44,6 +44,7 @@ def _within(value: Any, path: tuple[str | int, ...], hint: Any) -> Iterator[Foun
         for i, item in enumerate(cast(tuple[Any, ...], value)):
             yield from _within(item, (*path, i), inner)
     elif isinstance(value, str) and secrets.is_reference(value):
-        is_database = path == ("server", "database") and "://" not in value
-        if kind == "reference" or is_database:
+        # A URL, or where it has a password a reference to one.
+        is_either = "://" not in value and (path == ("server", "database") or path[::2] == ("channels", "proxy"))
+        if kind == "reference" or is_either:
             yield Found(path, value)

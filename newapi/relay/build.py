@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from newapi import providers
+from msgspec.structs import replace
+
+from newapi import providers, secrets
 from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
 from newapi.billing.book import PriceBook
@@ -84,6 +86,8 @@ def _channel(row: StoredChannel, resolve: Resolve) -> Channel:
         raise LookupError("all its keys are disabled")
     keys = tuple(resolve(r) for r in used) or (Secret(""),)
     operations = compile_operations(spec.param_operations) if spec.param_operations else None
+    if secrets.is_reference(spec.proxy):
+        spec = replace(spec, proxy=resolve(spec.proxy).reveal())
     return Channel(row.id, row.name, spec, providers.get(spec.type), keys, operations)
 
 

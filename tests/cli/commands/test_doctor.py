@@ -80,8 +80,9 @@ def test_a_keyring_that_keeps_plain_text(config: Path, monkeypatch: pytest.Monke
     assert [check for check, _ in failing(config)] == ["keyring", "reference"]
 
 
-def test_a_proxy_that_does_not_answer(config: Path) -> None:
-    config.write_text(CONFIG.replace('key = "env', 'proxy = "socks5://me:pw-canary@127.0.0.1:1"\nkey = "env'))
+def test_a_proxy_that_does_not_answer(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROXY", "socks5://me:pw-canary@127.0.0.1:1")
+    config.write_text(CONFIG.replace('key = "env', 'proxy = "env:PROXY"\nkey = "env'))
     (finding,) = [f for f in examine(config) if not f.ok]
     assert finding.check == "proxy"
     assert "canary" not in finding.message
