@@ -193,13 +193,13 @@ class _Files:
         source = Source(name, text)
         try:
             data = tomllib.loads(text, parse_float=Decimal)
+            marks = positions.scan(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError([_syntax(source, str(error))]) from None
         except RecursionError:
             raise ConfigError([_syntax(source, "It is nested too deeply")]) from None
         self.paths.append(path)
         self.names.append(name)
-        marks = positions.scan(text)
         if len(self.paths) > 1:
             self._twice(source, marks, data)
         self.places.add(source, marks)
