@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import msgspec
 import pytest
+from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
@@ -185,15 +185,20 @@ def _odd_upstreams(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def ask(server: Server, _listened_to: None, _odd_upstreams: None) -> Iterator[Callable[..., httpx.Response]]:
     """A caller that root's session stands behind, unless it is told to show something else."""
-    with asyncio.Runner() as runner:
+    # In a thread of its own: a runner here would leave this thread without the event loop that other tests' plugin made.
+    with start_blocking_portal() as portal:
+
+        def run(awaitable: Awaitable[Any]) -> Any:
+            return portal.call(lambda: awaitable)
+
         browser = server.browser()
-        runner.run(browser.sign_in("root"))
-        runner.run(fill(browser))
+        run(browser.sign_in("root"))
+        run(fill(browser))
 
         def ask(method: str, url: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
             if browser.user is None:
-                runner.run(browser.sign_in("root"))
-            sent = runner.run(
+                run(browser.sign_in("root"))
+            sent = run(
                 browser.ask(method, url, headers={k: v.encode("latin-1") for k, v in headers.items()}, content=body)
             )
             if sent.status_code == 401 or "logout" in url:
@@ -202,7 +207,7 @@ def ask(server: Server, _listened_to: None, _odd_upstreams: None) -> Iterator[Ca
             return sent
 
         yield ask
-        runner.run(browser.http.aclose())
+        run(browser.http.aclose())
 
 
 TOMLS = [
