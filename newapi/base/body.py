@@ -44,6 +44,18 @@ def _too_deep() -> CallerError:
     return CallerError(f"the body is nested more than {DEPTH} levels deep", code="invalid_json")
 
 
+def split(raw: bytes) -> dict[str, Raw]:
+    """Return the top-level values of a JSON object, as the bytes they came in.
+
+    Raises:
+        CallerError: It is not a JSON object.
+    """
+    try:
+        return _DECODE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise CallerError(f"the body is not a JSON object: {e}", code="invalid_json") from None
+
+
 class Body:
     """A JSON object whose values stay raw until someone asks for them.
 
@@ -59,10 +71,7 @@ class Body:
         Raises:
             CallerError: It is not a JSON object.
         """
-        try:
-            self._raw = _DECODE.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
-            raise CallerError(f"the body is not a JSON object: {e}", code="invalid_json") from None
+        self._raw = split(raw)
         self._values: dict[str, Any] = {}
         self.changed = False
 

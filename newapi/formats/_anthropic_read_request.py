@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from newapi.base.body import split
 from newapi.base.errors import CallerError
 from newapi.formats import _anthropic_blocks as blocks
 from newapi.formats import _anthropic_schema as schemas
@@ -187,10 +188,7 @@ class _Fields:
     """The top-level fields of a body; what nobody takes is left."""
 
     def __init__(self, body: bytes) -> None:
-        try:
-            self._left = msgspec.json.decode(body, type=dict[str, Raw])
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
-            raise CallerError(f"the body is not a JSON object: {e}", code="invalid_json") from None
+        self._left = split(body)
 
     def raw(self, key: str) -> Raw | None:
         """Take `key` as it came, None when it is absent or null."""

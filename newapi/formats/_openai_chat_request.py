@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import Raw, Struct
 
+from newapi.base.body import split
 from newapi.base.errors import CallerError
 from newapi.formats import _openai_seals as seals
 from newapi.formats._openai_media import document_of, image_of, source_of
@@ -154,10 +155,7 @@ class Fields:
         Raises:
             CallerError: It is not a JSON object.
         """
-        try:
-            self.rest = msgspec.json.decode(body, type=dict[str, Raw])
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
-            raise CallerError(f"the body is not a JSON object: {e}", code="invalid_json") from None
+        self.rest = split(body)
 
     def take(self, key: str, type: type[T]) -> T | None:
         """Remove `key` and return its value, None when it is absent or null.

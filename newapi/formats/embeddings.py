@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/embeddings
 from __future__ import annotations
 
 import struct
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -155,11 +155,6 @@ def floats(vector: tuple[float, ...] | str) -> tuple[float, ...]:
         return struct.unpack(f"<{len(data) // 4}f", data)
     except (ValueError, struct.error):
         raise UpstreamError("the upstream's embedding is not base64 of numbers", kind="malformed") from None
-
-
-def pack_floats(vector: tuple[float, ...]) -> str:
-    """Return a vector as OpenAI's base64 of little-endian float32."""
-    return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _write_response(response: EmbedResponse, options: WriterOptions) -> bytes:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from newapi.base.body import Body
-from newapi.base.errors import CallerError, UpstreamError
+from newapi.base.body import Body, split
+from newapi.base.errors import UpstreamError
 from newapi.formats._gemini_errors import write_error
 from newapi.formats._gemini_read_request import read_request
 from newapi.formats._openai_errors import error_in, read_error
@@ -16,14 +16,9 @@ from newapi.formats.contract import Format, Params, Peek, Route
 from newapi.ir.request import Request
 from newapi.ir.usage import Usage
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
 
 def _peek(body: bytes, params: Params) -> Peek:
-    try:
-        _OBJECT.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
-        raise CallerError(f"the body is not a JSON object: {e}", code="invalid_json") from None
+    split(body)
     return Peek(model=params.get("model", ""), stream=False)
 
 

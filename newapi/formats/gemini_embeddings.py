@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from newapi.base.body import split
 from newapi.base.errors import CallerError, Unsupported, UpstreamError
 from newapi.formats._gemini_errors import write_error
 from newapi.formats._openai_errors import error_in, read_error
@@ -54,14 +55,8 @@ class _Answer(Struct, rename="camel"):
     usage_metadata: _Usage | None = None
 
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
 def _peek(body: bytes, params: Params) -> Peek:
-    try:
-        _OBJECT.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
-        raise CallerError(f"the body is not a JSON object: {e}", code="invalid_json") from None
+    split(body)
     return Peek(model=params.get("model", ""), stream=False)
 
 

@@ -13,7 +13,6 @@ import ssl
 import zlib
 from collections import deque
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import httptools
 from msgspec import Struct
@@ -455,9 +454,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__
-
-
-def origin_of(url: str) -> str:
-    """Return scheme, host and port of `url`, for a log."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from newapi import formats, providers, secrets
+from newapi import formats, providers
 from newapi.base.errors import CallerError, NewapiError, UpstreamError
 from newapi.base.http import Exchange, HttpCall, HttpReply
 from newapi.base.mask import mask
@@ -28,7 +28,7 @@ from newapi.ops.channels import ChannelView
 from newapi.ops.local import Local
 from newapi.providers.contract import Provider, Target
 from newapi.relay.attempt import Attempts
-from newapi.relay.override import compile_operations
+from newapi.relay.build import ready
 from newapi.relay.snapshot import Channel
 from newapi.relay.values import Ingress
 from newapi.store import options
@@ -169,11 +169,9 @@ def _channel(local: Local, view: ChannelView, key: int | None) -> Channel:
         raise NewapiError(f"Channel {view.name!r} has no enabled keys", code="no_available_key")
     chosen = key if key is not None else next(iter(used), None)
     secret = Secret("") if chosen is None else local.resolve(references[chosen])
-    operations = compile_operations(view.spec.param_operations) if view.spec.param_operations else None
     # What is asked here is not what a caller asked, so nothing of a caller's headers is passed on.
-    proxy = local.resolve(view.spec.proxy).reveal() if secrets.is_reference(view.spec.proxy) else view.spec.proxy
-    spec = replace(view.spec, headers=_static(view.spec), pass_through_body=False, proxy=proxy)
-    return Channel(view.id, view.name, spec, provider_of(spec), (secret,), operations)
+    spec = replace(view.spec, headers=_static(view.spec), pass_through_body=False)
+    return ready(view.id, view.name, spec, provider_of(spec), (secret,), local.resolve)
 
 
 def provider_of(spec: ChannelSpec) -> Provider:

@@ -12,6 +12,8 @@ from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
 from newapi.billing.book import PriceBook
 from newapi.config.load import price_tables
+from newapi.config.schema import ChannelSpec
+from newapi.providers.contract import Provider
 from newapi.relay.override import compile_operations
 from newapi.relay.snapshot import Channel, Snapshot, TokenEntry, UserEntry
 from newapi.store.snapshot import Stored, StoredChannel
@@ -85,10 +87,21 @@ def _channel(row: StoredChannel, resolve: Resolve) -> Channel:
     if references and not used:
         raise LookupError("all its keys are disabled")
     keys = tuple(resolve(r) for r in used) or (Secret(""),)
-    operations = compile_operations(spec.param_operations) if spec.param_operations else None
+    return ready(row.id, row.name, spec, providers.get(spec.type), keys, resolve)
+
+
+def ready(
+    id: int, name: str, spec: ChannelSpec, provider: Provider, keys: tuple[Secret, ...], resolve: Resolve
+) -> Channel:
+    """Return a channel to send requests to: its overrides compiled, its proxy resolved.
+
+    Raises:
+        NewapiError: Its overrides make no sense, or its proxy cannot be resolved.
+    """
     if secrets.is_reference(spec.proxy):
         spec = replace(spec, proxy=resolve(spec.proxy).reveal())
-    return Channel(row.id, row.name, spec, providers.get(spec.type), keys, operations)
+    operations = compile_operations(spec.param_operations) if spec.param_operations else None
+    return Channel(id, name, spec, provider, keys, operations)
 
 
 def balances(stored: Stored) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
