@@ -7,10 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from newapi.mock.app import MockApp
+from tests.support import strategies
 from tests.support.bodies import BODIES
 from tests.support.stack import Stack, stack
 from tests.support.strategies import damaged, encoded, not_json, values
@@ -97,14 +98,7 @@ def refusal(path: str, said: Any) -> str:
 def test_it_is_served_or_refused(anything: Stack, path: str, upstream: str) -> None:
     bodies = [damaged(example).map(encoded) for example in BODIES[path]]
 
-    @settings(
-        max_examples=MAX_EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @strategies.fed(MAX_EXAMPLES)
     @given(
         body=st.one_of(*bodies * 8, values().map(encoded), not_json()),
         query=st.sampled_from(["", "", "", "?alt=sse", "?alt=", "?%ff=%00", "?beta=true"]),

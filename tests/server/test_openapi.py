@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 from anyio.from_thread import start_blocking_portal
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from litestar import Litestar
 
@@ -22,6 +22,7 @@ from newapi.server.app import create_app
 from newapi.server.openapi import document, plain
 from newapi.server.routes.admin.auth import MAX_BODY, Call
 from tests.server.conftest import PASSWORD, Browser, Server
+from tests.support import strategies
 from tests.support.strategies import encoded, not_json, shaped, texts, values
 
 DOCUMENT = document()
@@ -271,15 +272,7 @@ def test_nothing_is_answered_with_a_5xx(ask: Callable[..., httpx.Response], tag:
 
 
 def anything(ask: Callable[..., httpx.Response], method: str, path: str) -> None:
-    @settings(
-        max_examples=MAX_EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        # The state of before is a part of it: to make an example smaller says little.
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @strategies.fed(MAX_EXAMPLES)
     @given(requests(method, path))
     def fed(sent: tuple[str, str, dict[str, str], bytes]) -> None:
         answer = ask(*sent)

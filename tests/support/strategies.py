@@ -5,7 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+
+
+def fed(examples: int) -> settings:
+    """Return how a running server is fed: the same examples each time, and none made smaller.
+
+    The state of before is a part of what went wrong, so a smaller example says little.
+    """
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=[*HealthCheck],
+    )
+
 
 NASTY = (
     "",
