@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 import stat
@@ -40,25 +41,43 @@ def listen(address: str) -> socket.socket:
     Raises:
         CannotListen: It is taken, or makes no sense.
     """
-    try:
-        if address.startswith("unix:"):
-            path = Path(address.removeprefix("unix:"))
-            path.unlink(missing_ok=True)
-            sock = socket.socket(socket.AF_UNIX)
-            sock.bind(str(path))
-            path.chmod(0o600)
-        else:
-            host, _, port = address.rpartition(":")
-            host = host.strip("[]") or "127.0.0.1"
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            sock = socket.socket(family)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, int(port)))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CannotListen(address, reason.lower()) from None
-    sock.listen(2048)
-    return sock
+    with contextlib.ExitStack() as failed:
+        try:
+            if address.startswith("unix:"):
+                sock = failed.enter_context(contextlib.closing(socket.socket(socket.AF_UNIX)))
+                _claim(sock, Path(address.removeprefix("unix:")))
+            else:
+                host, _, port = address.rpartition(":")
+                host = host.strip("[]") or "127.0.0.1"
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                sock = failed.enter_context(contextlib.closing(socket.socket(family)))
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind((host, int(port)))
+        except (OSError, ValueError) as error:
+            raise CannotListen(address, _reason(error)) from None
+        sock.listen(2048)
+        failed.pop_all()
+        return sock
+
+
+def _claim(sock: socket.socket, path: Path) -> None:
+    """Bind to a file that nobody else can open, in place of one that a server left behind without coming to its end.
+
+    Raises:
+        OSError: Another server listens there, it is another kind of file, or it cannot be made.
+    """
+    if path.exists():
+        if not stat.S_ISSOCK(path.stat().st_mode):
+            raise OSError(errno.EEXIST, "the file is no socket")
+        if answers(path):
+            raise OSError(errno.EADDRINUSE, "another server listens there")
+        path.unlink()
+    sock.bind(str(path))
+    path.chmod(0o600)  # before it listens: until then nobody gets through
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
 
 
 @contextlib.contextmanager
@@ -76,21 +95,13 @@ def administered(path: Path | None) -> Iterator[list[socket.socket]]:
         return
     address = f"unix:{path}"
     hint = 'server.admin_socket says where it is to be; "" does without'
-    try:
-        if path.exists():
-            if not stat.S_ISSOCK(path.stat().st_mode):
-                raise CannotListen(address, "the file is no socket", hint)
-            if answers(path):
-                raise CannotListen(address, "another server listens there", hint)
-            path.unlink()
-        sock = socket.socket(socket.AF_UNIX)
-        sock.bind(str(path))
-        path.chmod(0o600)  # before it listens: until then nobody gets through
-        made = path.stat()
-    except OSError as error:
-        raise CannotListen(address, (error.strerror or str(error)).lower(), hint) from None
-    sock.listen()
-    with contextlib.closing(sock):
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as sock:
+        try:
+            _claim(sock, path)
+            made = path.stat()
+        except OSError as error:
+            raise CannotListen(address, _reason(error), hint) from None
+        sock.listen()
         try:
             yield [sock]
         finally:

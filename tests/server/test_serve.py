@@ -11,7 +11,7 @@ import pytest
 from newapi.config.schema import ServerSpec
 from newapi.ops.local import admin_socket
 from newapi.ops.remote import answers
-from newapi.server.serve import CannotListen, administered
+from newapi.server.serve import CannotListen, administered, listen
 
 
 def test_nobody_else_opens_the_admin_socket_and_its_file_goes_with_it(tmp_path: Path) -> None:
@@ -77,3 +77,19 @@ def test_it_is_beside_the_database_or_the_configuration(database: str, said: str
     server = ServerSpec(database=database, admin_socket=said)
     found = admin_socket(server, Path("/etc/newapi/config.toml"))
     assert (str(found) if found else None) == path
+
+
+@pytest.mark.parametrize("name", ["file", "no/such/folder", "n" * 200])
+def test_where_no_listening_socket_can_be(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(CannotListen):
+        listen(f"unix:{tmp_path / name}")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_listening_socket_is_taken_from_the_dead_alone(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path / 'a.sock'}"
+    with listen(address), pytest.raises(CannotListen, match="another server"):
+        listen(address)
+    with listen(address):
+        assert answers(tmp_path / "a.sock")
