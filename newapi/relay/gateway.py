@@ -11,6 +11,7 @@ from msgspec import Struct
 from newapi.base.http import HttpCall
 from newapi.net.client import Client, Reply, Timeouts
 from newapi.net.proxied import ProxiedClient
+from newapi.relay.bus import Bus, LocalBus
 from newapi.relay.health import Disable, Health
 from newapi.relay.ledger import Ledger
 from newapi.relay.limits import Limiter, Spent
@@ -41,6 +42,7 @@ class Gateway:
         clock: Callable[[], float] = time.time,
         spent: Spent = lambda _token, _since: 0,
         disable: Disable = lambda _channel, _reason: None,
+        bus: Bus | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.ledger = ledger
@@ -55,6 +57,7 @@ class Gateway:
         self.timeouts = Timeouts(
             limits.connect_timeout, limits.first_byte_timeout, limits.stream_idle_timeout, limits.keepalive or 1e9
         )
+        self.bus = bus or LocalBus()
         self.in_flight = 0
 
     async def perform(self, channel: Channel, call: HttpCall, nudge: object = None) -> Reply:
