@@ -120,10 +120,11 @@ def _lines(lines: list[Line]) -> dict[str, Any]:
     """Return each line as [count, quota for one], and the vendor's tools under New API's names, USD a thousand."""
     said: dict[str, Any] = {"lines": {line.what: [line.count, plain(line.rate)] for line in lines}}
     for line in lines:
-        if line.what in ("web_search", "file_search"):
+        if line.what in ("web_search", "preview_search", "file_search"):
+            name = "file_search" if line.what == "file_search" else "web_search"
             usd = float(line.rate * 1000 / QUOTA_PER_USD)
-            said |= {line.what: True, f"{line.what}_call_count": line.count, f"{line.what}_price": usd}
-        elif line.what == "tool_picture":
+            said |= {name: True, f"{name}_call_count": line.count, f"{name}_price": usd}
+        elif line.what.startswith("tool_picture"):
             said |= {"image_generation_call": True, "image_generation_call_price": float(line.rate / QUOTA_PER_USD)}
         elif line.what == "call" and line.count > 1:
             said["n"] = line.count

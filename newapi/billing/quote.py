@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, localcontext
 
@@ -43,9 +44,6 @@ class Call(Struct, frozen=True, kw_only=True):
         provider: The upstream's.
         n: Pictures asked for; they multiply the price of a call at the endpoints for pictures.
         image_size, image_quality: Of those pictures.
-        search_preview: Whether the searches in `Usage.web_searches` were made by `web_search_preview`.
-        file_searches: Searches in OpenAI's vector stores.
-        tool_picture: Quality and size of the picture that OpenAI's image tool made, None when it made none.
         multipliers: Further factors of the whole by name (New API's "other ratios": seconds, resolution, …); those that
             are not positive are ignored.
     """
@@ -57,9 +55,6 @@ class Call(Struct, frozen=True, kw_only=True):
     n: int = 1
     image_size: str = ""
     image_quality: str = ""
-    search_preview: bool = False
-    file_searches: int = 0
-    tool_picture: tuple[str, str] | None = None
     multipliers: Mapping[str, Decimal] = {}
 
 
@@ -67,7 +62,8 @@ class Line(Struct, frozen=True):
     """One line of a bill.
 
     Attributes:
-        what: A bucket of `Usage`, or `call`, `web_search`, `file_search`, `tool_picture`.
+        what: A bucket of `Usage`, or `call`, `web_search`, `preview_search`, `file_search`, `tool_picture`
+            with quality and size.
         unit: What is counted.
         count: How many.
         rate: Quota for one, the group's ratio and other multipliers not yet applied.
@@ -194,15 +190,19 @@ def _sound_lines(usage: Usage, price: Price) -> list[_Draft]:
 
 def _tool_lines(usage: Usage, price: Price, call: Call) -> list[_Draft]:
     """Return the tools that the vendor runs and charges by the call."""
-    searches, usd = usage.web_searches, preview_usd(price.model) if call.search_preview else SEARCH_USD
-    if not searches and call.endpoint == "chat" and price.model.endswith("search-preview"):
+    previews = usage.preview_searches
+    if not usage.web_searches and not previews and call.endpoint == "chat" and price.model.endswith("search-preview"):
         # These models search each time, and OpenAI's chat format does not count it.
-        searches, usd = int(call.entry_format != "openai_responses"), preview_usd(price.model)
-    made = ZERO if call.tool_picture is None else _picture_tool_usd(*call.tool_picture)
+        previews = int(call.entry_format != "openai_responses")
+    made = Counter(usage.pictures)
     return [
-        ("web_search", "search", searches, usd * QUOTA_PER_USD),
-        ("file_search", "search", call.file_searches, FILE_SEARCH_USD * QUOTA_PER_USD),
-        ("tool_picture", "picture", int(call.tool_picture is not None), made * QUOTA_PER_USD),
+        ("web_search", "search", usage.web_searches, SEARCH_USD * QUOTA_PER_USD),
+        ("preview_search", "search", previews, preview_usd(price.model) * QUOTA_PER_USD),
+        ("file_search", "search", usage.file_searches, FILE_SEARCH_USD * QUOTA_PER_USD),
+        *(
+            (f"tool_picture {quality} {size}", "picture", count, _picture_tool_usd(quality, size) * QUOTA_PER_USD)
+            for (quality, size), count in made.items()
+        ),
     ]
 
 

@@ -35,10 +35,6 @@ from newapi.ir.response import Choice, Finish, Response
 from newapi.ir.usage import Usage
 
 
-class _Type(Struct):
-    type: str = ""
-
-
 class _Reason(Struct):
     reason: str | None = None
 
@@ -52,6 +48,7 @@ class _Answer(Struct):
     error: Raw = NULL
     incomplete_details: _Reason | None = None
     output: list[Raw] | None = None
+    tools: list[Raw] | None = None
     usage: Counts | None = None
 
 
@@ -69,7 +66,6 @@ class _Event(Struct, gc=False):
 
 _ANSWER = msgspec.json.Decoder(_Answer)
 _EVENT = msgspec.json.Decoder(_Event)
-_TYPE = msgspec.json.Decoder(_Type)
 
 
 # -- whole ---------------------------------------------------------------------------------
@@ -126,8 +122,10 @@ def _answer(body: bytes) -> _Answer:
 def _usage(answer: _Answer) -> Usage | None:
     if answer.usage is None:
         return None
-    searches = sum(_TYPE.decode(raw).type == "web_search_call" for raw in answer.output or ())
-    return items.usage(answer.usage, searches)
+    used = items.ToolUse()
+    for raw in answer.output or ():
+        used.note(raw)
+    return items.usage(answer.usage, used, answer.tools or ())
 
 
 def _finish(answer: _Answer, calls: bool) -> Finish:
@@ -182,7 +180,7 @@ class Reader:
         self._states: dict[int, _State] = {}
         self._indices: dict[str, int] = {}
         self._calls = False
-        self._searches = 0
+        self._used = items.ToolUse()
 
     def feed(self, frame: Frame) -> Iterable[Event]:
         """Return what one event says."""
@@ -367,7 +365,7 @@ class Reader:
                 opened = state.parts[0]
                 yield from self._told(opened, items.arguments(item)[opened.sent :])
             case _:
-                self._searches += item.type == "web_search_call"
+                self._used.note(raw)
                 for part in items.parts(raw):
                     yield from self._start()
                     yield Whole(self._next, part)  # type: ignore[arg-type]  # an item that is no text, call or thought
@@ -418,7 +416,7 @@ class Reader:
             yield from self._closed(state)
         yield Finished(_finish(answer, self._calls))
         if answer.usage is not None:
-            yield Metered(items.usage(answer.usage, self._searches))
+            yield Metered(items.usage(answer.usage, self._used, answer.tools or ()))
         self._ended = True
 
     def _match(self, index: int, item: Item) -> _State | None:

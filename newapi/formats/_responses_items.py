@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/object
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -165,8 +165,56 @@ def parts(raw: Raw) -> list[Part]:
             return [Native(NAME, raw.copy())]
 
 
-def usage(counts: Counts, searches: int = 0) -> Usage:
-    """Return `usage` in disjoint buckets; `searches` are the answer's `web_search_call` items."""
+class ToolUse(Struct):
+    """What the vendor's own tools did for an answer, beside its tokens: each is charged by the call."""
+
+    searches: int = 0
+    file_searches: int = 0
+    pictures: list[tuple[str, str]] = []
+
+    def note(self, raw: Raw) -> None:
+        """Count what an item of the output says was done.
+
+        Opening a page and looking for something in it are `web_search_call` items as well, and cost nothing:
+        https://platform.openai.com/docs/guides/tools-web-search
+        """
+        item = _TOOL_CALL.decode(raw)
+        match item.type:
+            case "web_search_call":
+                self.searches += item.action is None or item.action.type in ("", "search")
+            case "file_search_call":
+                self.file_searches += 1
+            case "image_generation_call" if item.status in ("", "completed") and (item.quality or item.size):
+                # OpenAI's own say both; one that a gateway made of another vendor's picture says neither.
+                self.pictures.append(((item.quality or "auto")[:20], (item.size or "auto")[:20]))
+            case _:
+                pass
+
+
+class _Action(Struct):
+    type: str = ""
+
+
+class _ToolCall(Struct):
+    type: str = ""
+    status: str = ""
+    action: _Action | None = None
+    quality: str | None = None
+    size: str | None = None
+
+
+_TOOL_CALL = msgspec.json.Decoder(_ToolCall)
+
+
+class _Tool(Struct):
+    type: str = ""
+
+
+_TOOL = msgspec.json.Decoder(_Tool)
+
+
+def usage(counts: Counts, used: ToolUse, tools: Sequence[Raw]) -> Usage:
+    """Return `usage` in disjoint buckets, with what was `used` of the `tools` that the answer names as offered."""
     ins, outs = counts.input_tokens_details or InputDetails(), counts.output_tokens_details or OutputDetails()
     read, cached, written, image_in, audio_in = split_prompt(
         counts.input_tokens or 0,
@@ -175,6 +223,7 @@ def usage(counts: Counts, searches: int = 0) -> Usage:
         image=ins.image_tokens or 0,
         audio=ins.audio_tokens or 0,
     )
+    preview = used.searches and any(_TOOL.decode(t).type.startswith("web_search_preview") for t in tools)
     reasoning, image_out, audio_out = outs.reasoning_tokens or 0, outs.image_tokens or 0, outs.audio_tokens or 0
     return Usage(
         input=read,
@@ -186,7 +235,10 @@ def usage(counts: Counts, searches: int = 0) -> Usage:
         reasoning=reasoning,
         output_image=image_out,
         output_audio=audio_out,
-        web_searches=searches,
+        web_searches=0 if preview else used.searches,
+        preview_searches=used.searches if preview else 0,
+        file_searches=used.file_searches,
+        pictures=tuple(used.pictures),
     )
 
 

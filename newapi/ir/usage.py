@@ -28,6 +28,12 @@ class Usage(Struct, frozen=True, gc=False):
     output_audio: int = 0
     web_searches: int = 0
     """Server-side searches made, where the vendor counts them: calls, not tokens; in no sum."""
+    preview_searches: int = 0
+    """The same by OpenAI's `web_search_preview`, which has a price of its own."""
+    file_searches: int = 0
+    """Searches in OpenAI's vector stores."""
+    pictures: tuple[tuple[str, str], ...] = ()
+    """(quality, size) of each picture that OpenAI's image tool made; beside the tokens, in no sum."""
     cost_usd: float = 0.0
     """What the upstream says it charged (OpenRouter), in USD; in no sum."""
     source: Literal["upstream", "estimate", "none"] = "upstream"

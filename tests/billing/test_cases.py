@@ -64,7 +64,10 @@ def usage_of(case: dict[str, Any]) -> Usage:
     semantic = said.get("usage_semantic") or ("anthropic" if ctx.get("final_format") == "claude" else "")
     out = {
         "output": said.get("completion_tokens", 0),
-        "web_searches": ctx.get("claude_web_search", 0) or ctx.get("tools", {}).get("web_search_preview", 0),
+        "web_searches": ctx.get("claude_web_search", 0),
+        "preview_searches": ctx.get("tools", {}).get("web_search_preview", 0),
+        "file_searches": ctx.get("tools", {}).get("file_search", 0),
+        "pictures": ((ctx["image_quality"], ctx["image_size"]),) if ctx.get("image_generation_call") else (),
         "cost_usd": float(said.get("cost", 0)),
     }
     if semantic == "anthropic" or (not semantic and not whole and (five or hour)):
@@ -94,14 +97,10 @@ def price_of(case: dict[str, Any]) -> Price:
 
 def call_of(case: dict[str, Any]) -> Call:
     ctx = case["ctx"]
-    made = ctx.get("image_generation_call")
     return Call(
         entry_format="openai_responses" if "tools" in ctx else "openai_chat",
         upstream_format="anthropic_messages" if ctx.get("final_format") == "claude" else "openai_chat",
         provider="openrouter" if ctx.get("openrouter") else "openai",
-        search_preview="tools" in ctx,
-        file_searches=ctx.get("tools", {}).get("file_search", 0),
-        tool_picture=(ctx["image_quality"], ctx["image_size"]) if made else None,
         multipliers={k: number(v) for k, v in case["ratios"].get("other", {}).items()},
     )
 

@@ -29,7 +29,7 @@ BUCKETS = (
 ratios = st.decimals(0, 1000, places=9)
 small = st.decimals(0, 10, places=15)
 counts = st.integers(0, 10_000_000)
-usages = st.builds(Usage, **dict.fromkeys(BUCKETS, counts), web_searches=st.integers(0, 3))
+usages = st.builds(Usage, **dict.fromkeys(BUCKETS, counts), web_searches=st.integers(0, 3), file_searches=st.integers(0, 3))
 
 
 @st.composite
@@ -55,7 +55,6 @@ calls = st.builds(
     endpoint=st.sampled_from(("chat", "images", "speech", "embeddings")),
     upstream_format=st.sampled_from(("openai_chat", "anthropic_messages")),
     n=st.integers(0, 4),
-    file_searches=st.integers(0, 3),
 )
 
 
@@ -87,7 +86,7 @@ def test_more_tokens_never_cost_less(usage: Usage, price: Price, bucket: str, mo
 
 @given(usages, prices(), small)
 def test_free_is_free_and_paid_costs_something(usage: Usage, price: Price, group: Decimal) -> None:
-    usage = msgspec.structs.replace(usage, web_searches=0)
+    usage = msgspec.structs.replace(usage, web_searches=0, file_searches=0)
     free = Price("m", None, FREE)
     assert charge(usage, free, group_ratio=group).quota == 0
     price = msgspec.structs.replace(price, per_call=None, audio_priced=False)
@@ -187,19 +186,26 @@ def test_sound_has_no_discount_for_what_is_cached() -> None:
 
 TOOLS = [
     pytest.param("m", Usage(input=1, web_searches=3), Call(), 15_001, id="searches"),
-    pytest.param("gpt-4o", Usage(input=1, web_searches=2), Call(search_preview=True), 25_001, id="preview"),
-    pytest.param("o3", Usage(input=1, web_searches=2), Call(search_preview=True), 10_001, id="preview, reasoning"),
+    pytest.param("gpt-4o", Usage(input=1, preview_searches=2), Call(), 25_001, id="preview"),
+    pytest.param("o3", Usage(input=1, preview_searches=2), Call(), 10_001, id="preview, reasoning"),
     pytest.param("gpt-4o-search-preview", Usage(input=1), Call(), 12_501, id="a model that always searches"),
     pytest.param("x-search-preview", Usage(input=1), Call(), 5_001, id="another"),
     pytest.param(
         "gpt-4o-search-preview", Usage(input=1), Call(entry_format="openai_responses"), 1, id="Responses counts them"
     ),
     pytest.param("gpt-4o-search-preview", Usage(input=1, web_searches=1), Call(), 5_001, id="counted"),
-    pytest.param("m", Usage(input=1), Call(file_searches=2), 2_501, id="files"),
-    pytest.param("m", Usage(input=1), Call(tool_picture=("low", "1024x1024")), 5_501, id="a picture"),
-    pytest.param("m", Usage(input=1), Call(tool_picture=("medium", "1536x1024")), 31_501, id="oblong"),
-    pytest.param("m", Usage(input=1), Call(tool_picture=("high", "auto")), 83_501, id="of unknown size"),
-    pytest.param("m", Usage(input=1), Call(tool_picture=("auto", "1024x1536")), 83_501, id="of unknown quality"),
+    pytest.param("m", Usage(input=1, file_searches=2), Call(), 2_501, id="files"),
+    pytest.param("m", Usage(input=1, pictures=(("low", "1024x1024"),)), Call(), 5_501, id="a picture"),
+    pytest.param("m", Usage(input=1, pictures=(("medium", "1536x1024"),)), Call(), 31_501, id="oblong"),
+    pytest.param("m", Usage(input=1, pictures=(("high", "auto"),)), Call(), 83_501, id="of unknown size"),
+    pytest.param("m", Usage(input=1, pictures=(("auto", "1024x1536"),)), Call(), 83_501, id="of unknown quality"),
+    pytest.param(
+        "m",
+        Usage(input=1, pictures=(("low", "1024x1024"), ("low", "1024x1536"), ("low", "1024x1024"))),
+        Call(),
+        19_001,
+        id="three pictures of two prices",
+    ),
     pytest.param("m", Usage(web_searches=3), Call(), 0, id="no token, no charge"),
 ]
 
@@ -301,7 +307,7 @@ def test_factors_of_sound_and_pictures() -> None:
     gemini = msgspec.structs.replace(price, audio_priced=False, audio_input_usd=Decimal(1))
     factors = charge(SOUND, gemini).factors
     assert (factors["audio_input_token_count"], factors["audio_input_price"]) == (100, 1.0)
-    factors = charge(Usage(input=1), price, call=Call(tool_picture=("low", "1024x1024"))).factors
+    factors = charge(Usage(input=1, pictures=(("low", "1024x1024"),)), price).factors
     assert (factors["image_generation_call"], factors["image_generation_call_price"]) == (True, 0.011)
     assert charge(Usage(), Price("m", Decimal(1), FREE), call=Call(endpoint="images", n=2)).factors["n"] == 2
 

@@ -764,6 +764,40 @@ def test_usage_is_read() -> None:
     assert FORMAT.read_usage(dump(answer("message", usage=None))) is None
 
 
+def item(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, "id": f"{kind}_1", "status": "completed", **more}
+
+
+SEARCHED = item("web_search_call", action={"type": "search"})
+TOOL_USE: list[tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any]]] = [
+    ([{"type": "web_search"}], [SEARCHED, item("web_search_call")], {"web_searches": 2}),
+    ([{"type": "web_search"}], [item("web_search_call", action={"type": "open_page"})], {}),
+    ([{"type": "web_search_preview_2025_03_11"}], [SEARCHED], {"preview_searches": 1}),
+    ([{"type": "file_search"}], [item("file_search_call"), item("file_search_call")], {"file_searches": 2}),
+    (
+        [{"type": "image_generation"}],
+        [
+            item("image_generation_call", result=PNG, quality="low", size="1024x1024"),
+            item("image_generation_call", result=PNG),
+            {**item("image_generation_call", quality="low"), "status": "failed"},
+        ],
+        {"pictures": (("low", "1024x1024"),)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("tools", "output", "counted"), TOOL_USE)
+def test_the_use_of_the_vendors_tools_is_counted(
+    tools: list[dict[str, Any]], output: list[dict[str, Any]], counted: dict[str, Any]
+) -> None:
+    whole = answer(tools=tools, output=output)
+    usage = msgspec.structs.replace(COUNTED, **counted)
+    assert FORMAT.read_usage(dump(whole)) == usage
+    events = [{"type": "response.output_item.done", "output_index": i, "item": o} for i, o in enumerate(output)]
+    told = heard(sse([*events, {"type": "response.completed", "response": whole}]))
+    assert [e.usage for e in told if isinstance(e, Metered)] == [usage]
+
+
 @pytest.mark.parametrize(
     ("body", "message", "kind"),
     [
