@@ -29,7 +29,9 @@ BUCKETS = (
 ratios = st.decimals(0, 1000, places=9)
 small = st.decimals(0, 10, places=15)
 counts = st.integers(0, 10_000_000)
-usages = st.builds(Usage, **dict.fromkeys(BUCKETS, counts), web_searches=st.integers(0, 3), file_searches=st.integers(0, 3))
+usages = st.builds(
+    Usage, **dict.fromkeys(BUCKETS, counts), web_searches=st.integers(0, 3), file_searches=st.integers(0, 3)
+)
 
 
 @st.composite
