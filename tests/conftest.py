@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.databases import KINDS, DatabaseServers
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +39,19 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, _home: Path) -> None:
         monkeypatch.setenv(name, value)
     if module := sys.modules.get("tests.support.memory_keyring"):
         module.MemoryKeyring.entries.clear()
+
+
+@pytest.fixture(scope="session")
+def database_servers(tmp_path_factory: pytest.TempPathFactory) -> DatabaseServers:
+    """The private database servers; each starts when it is first asked for."""
+    return DatabaseServers(tmp_path_factory)
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, database_servers: DatabaseServers) -> Iterator[str]:
+    """The URL of an empty database: the test runs once on each kind."""
+    with database_servers.url(request.param, tmp_path) as url:
+        yield url
 
 
 class Ran(NamedTuple):
