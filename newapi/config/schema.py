@@ -95,7 +95,11 @@ class RoutingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     retry_on: tuple[str, ...] = ("401", "403", "408", "429", "5xx")
     """Statuses of an upstream after which another channel is tried; `5xx` is a hundred of them."""
     strategy: Literal["weighted", "least-busy", "lowest-latency", "lowest-cost"] = "weighted"
-    """How one of several channels of the same priority is chosen; `weighted` is smooth: equal weights alternate."""
+    """How one of several channels of the same priority is chosen. `weighted` is smooth: equal weights alternate.
+    `least-busy`: the fewest requests under way, relative to weight. `lowest-latency`: the shortest time to the first
+    token, of this model and channel, a decaying mean; those near the best share. `lowest-cost`: the lowest `cost` of
+    the channels. Where several are as good, they share by weight, as with `weighted`.
+    """
 
 
 class HealthSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -228,7 +232,9 @@ class ChannelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     priority: int = 0
     """Higher first; ties by weight."""
     weight: Count = 100
-    """Share of the requests among channels of the same priority."""
+    """Share of the requests among channels of the same priority; with 0 it has none as long as another one answers."""
+    cost: Ratio = ONE
+    """What this account pays of a model's price: 0.8 is 80 %. `strategy = "lowest-cost"` goes by it."""
     formats: tuple[str, ...] = ()
     """What this upstream speaks, where it is not the type's own."""
     model_mapping: dict[str, str] = {}

@@ -12,6 +12,7 @@ from newapi.base.http import HttpCall
 from newapi.net.client import Client, Reply, Timeouts
 from newapi.net.proxied import ProxiedClient
 from newapi.relay.bus import Bus, LocalBus
+from newapi.relay.figures import Figures
 from newapi.relay.health import Disable, Health
 from newapi.relay.ledger import Ledger
 from newapi.relay.limits import Limiter, Spent
@@ -51,7 +52,8 @@ class Gateway:
         self.limiter = Limiter(spent)
         self.clock = clock
         self.health = Health(disable)
-        self.router = Router(self.rng, lambda channel, key: self.health.rests(channel, key, self.clock()))
+        self.figures = Figures()
+        self.router = Router(self.rng, self.health, self.figures, self.clock)
         self.client = Client()
         self.proxied = ProxiedClient()
         self.timeouts = Timeouts(

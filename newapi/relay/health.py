@@ -42,19 +42,25 @@ class Health:
         self._disable = disable
         self._breakers: dict[tuple[int, Secret], _Breaker] = {}
 
-    def rests(self, channel: Channel, key: int, now: float) -> bool:
-        """Return whether a key rests. When its rest is over, who asks first is its trial: all others hear True."""
+    def rests(self, channel: Channel, key: int, model: str, now: float) -> bool:
+        """Return whether a key rests; asking changes nothing."""
+        if not self._breakers:
+            return False
         breaker = self._breakers.get((channel.id, channel.keys[key]))
         if breaker is None:
             return False
         if breaker.dead or now < breaker.rests_until:
             return True
-        if not breaker.rests_until:
+        return bool(breaker.rests_until) and now - breaker.trial_since < _TRIAL_SECONDS
+
+    def admits(self, channel: Channel, key: int, model: str, now: float) -> bool:
+        """Return whether a key may be asked. When its rest is over, who asks first is its trial: others hear False."""
+        if self.rests(channel, key, model, now):
             return False
-        if now - breaker.trial_since < _TRIAL_SECONDS:
-            return True
-        breaker.trial_since = now
-        return False
+        breaker = self._breakers.get((channel.id, channel.keys[key]))
+        if breaker is not None and breaker.rests_until:
+            breaker.trial_since = now
+        return True
 
     def succeeded(self, channel: Channel, key: int) -> None:
         """Note that a key served: its breaker closes."""

@@ -73,6 +73,8 @@ class _Run:
         self.ticket: Ticket | None = None
         self.attempts: Attempts | None = None
         self.tries: list[Try] = []
+        self.began = 0.0
+        """When the last attempt began, on the event loop's clock."""
         self.prepared: Prepared | None = None
         self.meter: Meter | None = None
         self.status = 499
@@ -144,12 +146,13 @@ class _Run:
         snapshot = gateway.snapshot
         last: NewapiError | None = None
         refused: set[int] = set()
-        for channel, key in gateway.router.candidates(snapshot, order.caller, peek.model):
+        for channel, key in gateway.router.candidates(snapshot, order.caller, peek.model, stream=peek.stream):
             if tries <= 0:
                 break
             if channel.id in refused:
                 continue
-            began = asyncio.get_running_loop().time()
+            began = self.began = asyncio.get_running_loop().time()
+            gateway.figures.began(channel.id)
             try:
                 await self._attempt(channel, key, peek)
             except NewapiError as error:
@@ -166,6 +169,8 @@ class _Run:
             else:
                 self._note(channel, key, began, None)
                 return
+            finally:
+                gateway.figures.ended(channel.id)
         raise last or NoChannel(f"No available channel for model {peek.model} under group {order.caller.group}")
 
     def _note(self, channel: Channel, key: int, began: float, error: NewapiError | None) -> None:
@@ -174,7 +179,11 @@ class _Run:
         if error is None:
             gateway.health.succeeded(channel, key)
             self.tries.append(Try(channel.name, channel.id, key, ms, self.status))
+            if self.meter is not None and not self.meter.first_at:
+                self._took(channel)
             return
+        if isinstance(error, UpstreamError) and error.kind == "timeout" and not self.answered:
+            self._took(channel)  # so slow it was at least
         gateway.health.failed(channel, key, error, gateway.snapshot.health, gateway.clock())
         kind = error.kind if isinstance(error, UpstreamError) else error.code
         status = (error.upstream_status if isinstance(error, UpstreamError) else 0) or error.status
@@ -185,6 +194,13 @@ class _Run:
         if isinstance(error, UpstreamError):
             error.message = message
         self.tries.append(Try(channel.name, channel.id, key, ms, status, kind, message))
+
+    def _took(self, channel: Channel) -> None:
+        """Note that an attempt has got its first token now, or its whole answer."""
+        assert self.order is not None  # noqa: S101
+        gateway, peek = self.gateway, self.order.peek
+        seconds = asyncio.get_running_loop().time() - self.began
+        gateway.figures.took(channel.id, peek.model, peek.stream, seconds, gateway.clock())
 
     # -- one attempt -------------------------------------------------------------------
 
@@ -233,6 +249,7 @@ class _Run:
     async def _stream(self, reply: Reply, answer: Answer) -> None:
         """Pump a stream. Nothing goes out before the upstream has said something that is not an error."""
         assert self.meter is not None  # noqa: S101
+        assert self.prepared is not None  # noqa: S101
         if _is_json(reply):
             data = answer.unfolded(await reply.read(ERROR_LIMIT * 64), self._estimate)
             await self._begin(reply)
@@ -258,6 +275,7 @@ class _Run:
                         continue
                     held = b""
                     self.meter.first_at = loop.time()
+                    self._took(self.prepared.channel)
                     await self._begin(reply)
                 if out:
                     await self.sink.write(out)

@@ -3,78 +3,237 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from itertools import count
 from random import Random
+from typing import Protocol
 
+from newapi.config.schema import RoutingSpec
+from newapi.relay.figures import Figures
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.values import Caller
 
+_NEAR = 1.2
+_NEAR_SECONDS = 0.05
+"""Latencies within a fifth of the best, or fifty milliseconds, are as good as the best: they share the requests."""
+_TIERS = 20_000
+"""(group, model, priority)s whose turns are remembered: a caller who makes names up must not fill the memory."""
+
+
+class Rests(Protocol):
+    """Knows which keys rest for a model."""
+
+    def rests(self, channel: Channel, key: int, model: str, now: float) -> bool:
+        """Return whether a key rests; asking changes nothing."""
+        ...
+
+    def admits(self, channel: Channel, key: int, model: str, now: float) -> bool:
+        """Return whether a key may be asked now: the first to hear so after its rest is its trial."""
+        ...
+
+
+class NeverRests:
+    """For where nothing is known of health."""
+
+    def rests(self, channel: Channel, key: int, model: str, now: float) -> bool:
+        return False
+
+    def admits(self, channel: Channel, key: int, model: str, now: float) -> bool:
+        return True
+
 
 class Router:
-    """Chooses; remembers only whose turn it is among the keys of a channel."""
+    """Chooses; remembers whose turn it is among the channels of a priority, and among the keys of a channel."""
 
-    def __init__(self, rng: Random, rests: Callable[[Channel, int], bool] = lambda _channel, _key: False) -> None:
-        """Take chance, and what knows which keys rest."""
+    def __init__(
+        self,
+        rng: Random,
+        health: Rests | None = None,
+        figures: Figures | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Take chance, what knows which keys rest, what the channels are doing, and the time."""
         self._rng = rng
-        self._rests = rests
+        self._health = health or NeverRests()
+        self._figures = figures or Figures()
+        self._clock = clock
         self._turn: dict[int, count[int]] = {}
+        self._due: dict[tuple[str, str, int], dict[int, float]] = {}
+        self._seen: Snapshot | None = None
 
-    def candidates(self, snapshot: Snapshot, caller: Caller, model: str) -> Iterator[tuple[Channel, int]]:
+    def candidates(
+        self, snapshot: Snapshot, caller: Caller, model: str, *, stream: bool = False
+    ) -> Iterator[tuple[Channel, int]]:
         """Yield (channel, index of its key), best first, none twice.
 
-        Highest priority first; within a priority by chance, in proportion to weight; a channel's other keys come after
-        the other channels of its priority have been tried, since one bad key says little about the next one. Keys that
-        rest come at the very end: when all rest, an answer that may fail is better than none.
+        Highest priority first; within a priority by `[routing] strategy`; a channel's other keys come after the other
+        channels of its priority have been tried, since one bad key says little about the next one. Keys that rest come
+        at the very end: when all rest, an answer that may fail is better than none.
         """
         if caller.channel_id is not None:
             pinned = next((c for c in snapshot.channels if c.id == caller.channel_id), None)
             if pinned is not None:
-                yield pinned, self._key(pinned)
+                yield pinned, self._turns(pinned, range(len(pinned.keys)))
             return
+        if snapshot is not self._seen:  # other weights: the turns begin anew
+            self._seen = snapshot
+            self._due.clear()
         resting: list[tuple[Channel, int]] = []
-        for channel, key in self._tiers(snapshot, caller, model):
-            if self._rests(channel, key):
-                resting.append((channel, key))
-            else:
-                yield channel, key
+        for tier in snapshot.route(caller.group, model):
+            yield from self._tier(tier, snapshot.routing, (caller.group, model, tier[0].priority), stream, resting)
         yield from resting
 
-    def _tiers(self, snapshot: Snapshot, caller: Caller, model: str) -> Iterator[tuple[Channel, int]]:
-        for tier in snapshot.route(caller.group, model):
-            order = list(self._shuffle(tier))
-            first: dict[int, int] = {}
-            for channel in order:
-                # Taken when it is its turn: a channel that is not asked does not use up one of its keys' turns.
-                first[channel.id] = self._key(channel)
-                yield channel, first[channel.id]
-            for channel in order:
-                for step in range(1, len(channel.keys)):
-                    yield channel, (first[channel.id] + step) % len(channel.keys)
+    def _tier(
+        self,
+        tier: Sequence[Channel],
+        routing: RoutingSpec,
+        place: tuple[str, str, int],
+        stream: bool,
+        resting: list[tuple[Channel, int]],
+    ) -> Iterator[tuple[Channel, int]]:
+        """Yield the candidates of one priority; those that rest go into `resting`."""
+        health, model, now = self._health, place[1], self._clock()
+        if len(tier) == 1 and len(tier[0].keys) == 1:  # most often there is nothing to choose
+            if health.admits(tier[0], 0, model, now):
+                yield tier[0], 0
+            else:
+                resting.append((tier[0], 0))
+            return
+        left: list[Channel] = []
+        for channel in tier:
+            if all(health.rests(channel, key, model, now) for key in range(len(channel.keys))):
+                resting += ((channel, key) for key in range(len(channel.keys)))
+            else:
+                left.append(channel)
+        more: list[tuple[Channel, int]] = []
+        first = True
+        while left:
+            channel = left[0] if len(left) == 1 else self._pick(left, routing.strategy, place, stream, first)
+            first = False
+            left.remove(channel)
+            # Asked now, not before: since the last try another request may have found a key out.
+            keys = self._awake(channel, model, resting)
+            if not keys:
+                continue
+            key = keys[0] if len(keys) == 1 else self._turns(channel, keys)
+            at = keys.index(key)
+            more += ((channel, k) for k in (*keys[at + 1 :], *keys[:at]))
+            if health.admits(channel, key, model, self._clock()):
+                yield channel, key
+            else:
+                resting.append((channel, key))
+        for channel, key in more:
+            if health.admits(channel, key, model, self._clock()):
+                yield channel, key
+            else:
+                resting.append((channel, key))
 
-    def _key(self, channel: Channel) -> int:
-        keys = len(channel.keys)
-        if keys < 2:
-            return 0
+    def _awake(self, channel: Channel, model: str, resting: list[tuple[Channel, int]]) -> Sequence[int]:
+        now = self._clock()
+        keys: list[int] = []
+        for key in range(len(channel.keys)):
+            if self._health.rests(channel, key, model, now):
+                resting.append((channel, key))
+            else:
+                keys.append(key)
+        return keys
+
+    def _turns(self, channel: Channel, keys: Sequence[int]) -> int:
+        """Return whose turn it is among some keys of a channel."""
+        if len(keys) < 2:
+            return keys[0]
         if channel.spec.key_choice == "random":
-            return self._rng.randrange(keys)
-        return next(self._turn.setdefault(channel.id, count())) % keys
+            return self._rng.choice(keys)
+        return keys[next(self._turn.setdefault(channel.id, count())) % len(keys)]
 
-    def _shuffle(self, tier: Sequence[Channel]) -> Iterator[Channel]:
-        """Yield the channels of one priority in a random order, each next with probability in proportion to weight.
+    # -- one of several --------------------------------------------------------------------
 
-        A weight of 0 is New API's "hardly ever": such channels come last, in equal shares.
+    def _pick(
+        self, left: Sequence[Channel], strategy: str, place: tuple[str, str, int], stream: bool, first: bool
+    ) -> Channel:
+        """Return the next of several channels of one priority; the request's `first` one takes a turn."""
+        best = left
+        if strategy == "least-busy":
+            best = self._least_busy(left)
+        elif strategy == "lowest-latency":
+            best = self._fastest(left, place[1], stream, first)
+        elif strategy == "lowest-cost":
+            best = _cheapest(left)
+        if len(best) == 1:
+            return best[0]
+        return self._in_turn(best, place) if first else self._by_chance(best)
+
+    def _in_turn(self, channels: Sequence[Channel], place: tuple[str, str, int]) -> Channel:
+        """Return whose turn it is: each channel comes as often as its weight says, at even distances, never bunched.
+
+        Each has a turn every 1/weight of a time that only turns move on. The first is by chance, in proportion to
+        weight, and then each of the others at any moment of its distance: so every turn, the first of a process too,
+        falls to a channel as often as its weight says. A channel of weight 0 has no turn beside others.
         """
-        left = list(tier)
-        while len(left) > 1:
-            total = sum(c.weight for c in left)
-            if total <= 0:
-                self._rng.shuffle(left)
-                yield from left
-                return
-            mark = self._rng.random() * total
-            place = 0
-            while place < len(left) - 1 and mark >= left[place].weight:
-                mark -= left[place].weight
-                place += 1
-            yield left.pop(place)
-        yield from left
+        if not any(c.weight for c in channels):
+            return self._by_chance(channels)
+        due = self._due.get(place)
+        if due is None:
+            if len(self._due) >= _TIERS:
+                self._due.clear()
+            due = self._due[place] = {}
+        channels = [c for c in channels if c.weight]
+        if not due:
+            due[self._by_chance(channels).id] = 0.0
+        chosen, soonest = channels[0], float("inf")
+        for channel in channels:
+            when = due.get(channel.id)
+            if when is None:
+                when = due[channel.id] = self._rng.random() / channel.weight
+            if when < soonest:
+                chosen, soonest = channel, when
+        for channel in channels:
+            due[channel.id] -= soonest
+        due[chosen.id] = 1 / chosen.weight
+        return chosen
+
+    def _by_chance(self, channels: Sequence[Channel]) -> Channel:
+        """Return one by chance, in proportion to weight; one of weight 0 only where all are."""
+        total = sum(c.weight for c in channels)
+        if total <= 0:
+            return self._rng.choice(channels)
+        mark = self._rng.random() * total
+        for channel in channels:
+            mark -= channel.weight
+            if mark < 0:
+                return channel
+        return next(c for c in reversed(channels) if c.weight)  # the sum of the weights was rounded
+
+    def _least_busy(self, channels: Sequence[Channel]) -> Sequence[Channel]:
+        under_way = self._figures.under_way
+        channels = [c for c in channels if c.weight] or channels
+        busy = [under_way(c.id) / (c.weight or 1) for c in channels]
+        least = min(busy)
+        return [c for c, load in zip(channels, busy, strict=True) if load == least]
+
+    def _fastest(self, channels: Sequence[Channel], model: str, stream: bool, explores: bool) -> Sequence[Channel]:
+        """Return the channels whose latency is the best or near it; before them one that has none, to learn it.
+
+        Only one request at a time learns it: the others go where it is known.
+        """
+        now, figures = self._clock(), self._figures
+        channels = [c for c in channels if c.weight] or channels
+        known = [(c, figures.latency(c.id, model, stream, now)) for c in channels]
+        told = [(c, latency) for c, latency in known if latency is not None]
+        if explores:
+            unknown = [c for c, latency in known if latency is None]
+            if not told:
+                return unknown
+            if idle := [c for c in unknown if not figures.under_way(c.id)]:
+                return idle
+        if not told:
+            return channels
+        best = min(latency for _, latency in told)
+        limit = max(best * _NEAR, best + _NEAR_SECONDS)
+        return [c for c, latency in told if latency <= limit]
+
+
+def _cheapest(channels: Sequence[Channel]) -> Sequence[Channel]:
+    channels = [c for c in channels if c.weight] or channels
+    least: Decimal = min(c.spec.cost for c in channels)
+    return [c for c in channels if c.spec.cost == least]

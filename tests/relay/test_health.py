@@ -47,7 +47,8 @@ def test_it_is_open_when_the_model_says_so(steps: list[tuple[float, str]]) -> No
             else:  # half open: the first who asks is let through, until its result is known or a minute is over
                 due = trial is not None and now - trial < 60
                 trial = trial if due else now
-            assert it.rests(c, 0, now) is due
+            assert it.rests(c, 0, "m", now) is due
+            assert it.admits(c, 0, "m", now) is not due
         elif what == "serve":
             it.succeeded(c, 0)
             failures, opened, trial = [], None, None
@@ -82,24 +83,24 @@ def test_whose_fault_it_was(failure: NewapiError, counts: bool) -> None:
     it, _ = health()
     for _ in range(SPEC.failures):
         it.failed(channel(), 0, failure, SPEC, 1000.0)
-    assert it.rests(channel(), 0, 1001.0) is counts
+    assert it.rests(channel(), 0, "m", 1001.0) is counts
 
 
 @pytest.mark.parametrize("failure", [error(401), error(403, message="Your billing is not active")])
 def test_what_waiting_does_not_help_disables(failure: UpstreamError) -> None:
     it, disabled = health()
     it.failed(channel(), 0, failure, SPEC, 1000.0)
-    assert it.rests(channel(), 0, 1e12)
+    assert it.rests(channel(), 0, "m", 1e12)
     assert disabled == [f"c: {failure.message}"]
     it.revive(1)
-    assert not it.rests(channel(), 0, 1e12)
+    assert not it.rests(channel(), 0, "m", 1e12)
 
 
 def test_one_bad_key_of_several_rests_alone() -> None:
     it, disabled = health()
     c = channel("a", "b")
     it.failed(c, 0, error(401), SPEC, 1000.0)
-    assert (it.rests(c, 0, 1001.0), it.rests(c, 1, 1001.0)) == (True, False)
+    assert (it.rests(c, 0, "m", 1001.0), it.rests(c, 1, "m", 1001.0)) == (True, False)
     assert disabled == []
     it.failed(c, 1, error(401), SPEC, 1002.0)
     assert len(disabled) == 1
@@ -108,7 +109,7 @@ def test_one_bad_key_of_several_rests_alone() -> None:
 def test_a_changed_key_begins_anew() -> None:
     it, _ = health()
     it.failed(channel("old"), 0, error(401), SPEC, 1000.0)
-    assert not it.rests(channel("new"), 0, 1001.0)
+    assert not it.rests(channel("new"), 0, "m", 1001.0)
 
 
 def test_a_channel_that_is_not_to_be_disabled_never_rests() -> None:
@@ -116,5 +117,5 @@ def test_a_channel_that_is_not_to_be_disabled_never_rests() -> None:
     c = channel(auto_disable=False)
     for _ in range(10):
         it.failed(c, 0, error(401), SPEC, 1000.0)
-    assert not it.rests(c, 0, 1001.0)
+    assert not it.rests(c, 0, "m", 1001.0)
     assert disabled == []

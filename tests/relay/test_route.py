@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newapi.relay.admit import admit
+from newapi.relay.figures import Figures
 from newapi.relay.route import Router
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.values import Caller
@@ -37,12 +38,137 @@ def first(router: Router, picture: Snapshot) -> tuple[int, int]:
     return found.id, key
 
 
-@pytest.mark.parametrize("weights", [(100, 100), (100, 200, 700), (1, 2, 3, 4)])
-def test_shares_are_in_proportion_to_weight(weights: tuple[int, ...]) -> None:
-    picture = snapshot([channel(i, weight=w) for i, w in enumerate(weights)])
-    router = Router(Random(4))
+STRATEGIES = ["weighted", "least-busy", "lowest-latency", "lowest-cost"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("weights", [(100, 100), (100, 200, 700), (1, 2, 3, 4), (0, 5, 1)])
+def test_shares_are_in_proportion_to_weight(weights: tuple[int, ...], strategy: str) -> None:
+    """Under every strategy, where nothing but the weights differs."""
+    figures = Figures()
+    for n in range(len(weights)):
+        figures.took(n, "gpt-4o", False, 1.0, 0.0)
+    picture = snapshot([channel(i, weight=w) for i, w in enumerate(weights)], routing={"strategy": strategy})
+    router = Router(Random(4), None, figures)
     seen = Counter(first(router, picture)[0] for _ in range(4000))
-    assert chi_square(seen, dict(enumerate(weights))) < CRITICAL[len(weights) - 1]
+    shares = {n: w for n, w in enumerate(weights) if w}
+    assert seen.keys() == shares.keys()
+    assert chi_square(seen, shares) < CRITICAL[len(shares) - 1]
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=5).filter(any), st.integers(0, 99))
+def test_turns_are_never_bunched(weights: list[int], seed: int) -> None:
+    """At any moment, each channel has had its share of the turns so far, give or take one of its own and the others'."""
+    picture = snapshot([channel(i, weight=w) for i, w in enumerate(weights)])
+    router, seen, total = Router(Random(seed)), Counter[int](), sum(weights)
+    for turn in range(1, 2 * total + 1):
+        seen[first(router, picture)[0]] += 1
+        for n, weight in enumerate(weights):
+            assert abs(seen[n] - turn * weight / total) <= 1 + len(weights) * weight / total
+
+
+def test_equal_weights_alternate_from_a_beginning_by_chance() -> None:
+    picture = snapshot([channel(1), channel(2)])
+    begun: set[int] = set()
+    for seed in range(20):
+        router = Router(Random(seed))
+        order = [first(router, picture)[0] for _ in range(6)]
+        assert order[0] != order[1]
+        assert order == order[:2] * 3
+        begun.add(order[0])
+    assert begun == {1, 2}
+
+
+def test_a_first_turn_by_chance_is_in_proportion_to_weight() -> None:
+    """Many processes that serve a request or two each share as one does that serves many."""
+    picture = snapshot([channel(1, weight=1), channel(2, weight=3)])
+    rng = Random(3)
+    routers = [Router(rng) for _ in range(4000)]
+    for _ in range(3):
+        assert chi_square(Counter(first(router, picture)[0] for router in routers), {1: 1, 2: 3}) < CRITICAL[1]
+
+
+def test_each_model_and_group_has_turns_of_its_own() -> None:
+    picture = snapshot([channel(1, models=["*"]), channel(2, models=["*"])])
+    router = Router(Random(2))
+    asked: dict[str, list[int]] = {"a": [], "b": []}
+    for model in "aabbabab":
+        asked[model].append(next(router.candidates(picture, caller(picture), model))[0].id)
+    for order in asked.values():
+        assert order[:2] == order[2:]
+        assert set(order) == {1, 2}
+
+
+def test_the_least_busy_has_the_fewest_under_way_for_its_weight() -> None:
+    figures = Figures()
+    picture = snapshot([channel(1, weight=1), channel(2, weight=3)], routing={"strategy": "least-busy"})
+    router = Router(Random(2), None, figures)
+    for _ in range(40):
+        figures.began(first(router, picture)[0])
+    assert (figures.under_way(1), figures.under_way(2)) == (10, 30)
+    for _ in range(20):
+        figures.ended(2)
+    assert first(router, picture)[0] == 2
+
+
+def test_the_order_after_the_first_goes_by_the_strategy_too() -> None:
+    figures = Figures()
+    picture = snapshot([channel(i) for i in range(4)], routing={"strategy": "least-busy"})
+    for id in range(4):
+        for _ in range(3 - id):
+            figures.began(id)
+    router = Router(Random(1), None, figures)
+    assert [c.id for c, _ in router.candidates(picture, caller(picture), "gpt-4o")] == [3, 2, 1, 0]
+
+
+def test_the_lowest_latency_is_asked_and_those_near_it_share() -> None:
+    figures = Figures()
+    picture = snapshot([channel(i) for i in range(4)], routing={"strategy": "lowest-latency"})
+    for id, seconds in enumerate([2.0, 0.5, 0.51, 9.0]):
+        figures.took(id, "gpt-4o", False, seconds, 0.0)
+    router = Router(Random(1), None, figures)
+    seen = Counter(first(router, picture)[0] for _ in range(100))
+    assert seen == {1: 50, 2: 50}
+    for _ in range(9):
+        figures.took(1, "gpt-4o", False, 5.0, 0.0)
+    assert {first(router, picture)[0] for _ in range(9)} == {2}
+
+
+def test_a_channel_without_figures_is_tried_by_one_request_at_a_time() -> None:
+    figures, now = Figures(), [0.0]
+    picture = snapshot([channel(1), channel(2)], routing={"strategy": "lowest-latency"})
+    router = Router(Random(1), None, figures, lambda: now[0])
+    figures.took(1, "gpt-4o", False, 0.2, 0.0)
+    assert first(router, picture)[0] == 2
+    figures.began(2)
+    assert [first(router, picture)[0] for _ in range(3)] == [1, 1, 1]
+    figures.ended(2)
+    figures.took(2, "gpt-4o", False, 3.0, 0.0)
+    assert first(router, picture)[0] == 1
+    now[0] = 70.0  # what was known of both is old: both are tried anew
+    assert {first(router, picture)[0] for _ in range(2)} == {1, 2}
+    figures.took(1, "gpt-4o", False, 0.2, 70.0)
+    assert first(router, picture)[0] == 2
+
+
+def test_streams_and_whole_answers_are_not_compared() -> None:
+    figures = Figures()
+    picture = snapshot([channel(1), channel(2)], routing={"strategy": "lowest-latency"})
+    for id, stream, seconds in ((1, False, 9.0), (2, False, 20.0), (1, True, 0.9), (2, True, 0.3)):
+        figures.took(id, "gpt-4o", stream, seconds, 0.0)
+    router = Router(Random(1), None, figures)
+    assert first(router, picture)[0] == 1
+    assert next(router.candidates(picture, caller(picture), "gpt-4o", stream=True))[0].id == 2
+
+
+def test_the_lowest_cost_is_asked_first_and_the_dearest_last() -> None:
+    channels = [channel(1, cost="1.5"), channel(2, cost="0.5"), channel(3, cost="0.5"), channel(4)]
+    picture = snapshot(channels, routing={"strategy": "lowest-cost"})
+    router = Router(Random(1))
+    orders = [[c.id for c, _ in router.candidates(picture, caller(picture), "gpt-4o")] for _ in range(10)]
+    assert {tuple(sorted(o[:2])) for o in orders} == {(2, 3)}
+    assert {tuple(o[2:]) for o in orders} == {(4, 1)}
+    assert {o[0] for o in orders} == {2, 3}
 
 
 def test_the_second_is_chosen_by_weight_too() -> None:
