@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import ast
 import importlib
-import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,12 +24,10 @@ import typer.main
 
 from newapi import __version__
 from newapi.base.errors import NewapiError
-from newapi.cli.output import ExitCode, WrongUsage, fail, note, say
+from newapi.cli.output import ExitCode, WrongUsage, fail, no_such_command, note, say, wants_json
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = "Examples:"
-COMPLETE = "_NEWAPI_COMPLETE"
-"""The variable with which a shell's script asks what may come next."""
 
 
 def _no_color(value: bool) -> None:
@@ -105,8 +101,7 @@ class Group(typer.core.TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         command = self.get_command(ctx, args[0])
         if command is None:
-            near = get_close_matches(args[0], _found(self.folder), 1)
-            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+            raise no_such_command(args[0], sorted(_found(self.folder)), ctx.command_path)
         return args[0], command, args[1:]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -186,10 +181,8 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         What the process is to leave with; everything there is to say has been said.
     """
-    as_json = _wants_json(argv)
+    as_json = wants_json(argv)
     command = typer.main.get_command(app)
-    if asked := os.environ.get(COMPLETE):
-        return _complete(command, asked)
     try:
         with command.make_context("newapi", list(argv)) as context:
             command.invoke(context)
@@ -208,23 +201,7 @@ def main(argv: Sequence[str]) -> int:
     return ExitCode.OK
 
 
-def _complete(command: Any, asked: str) -> int:
-    """Answer a shell that completes a command line: `newapi completion SHELL` tells it how to ask."""
-    # typer has no public name for either.
-    from typer.completion import completion_init, shell_complete  # pyright: ignore[reportPrivateImportUsage]
-
-    completion_init()
-    return shell_complete(command, {}, "newapi", COMPLETE, asked)
-
-
 def _forget_stdout() -> None:
     """Let the interpreter flush into nothing: the reader has gone, which is not worth a word."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _wants_json(argv: Sequence[str]) -> bool:
-    """Say whether `-o json` is there, even where the rest of the line cannot be read."""
-    if any(a in ("-ojson", "--output=json") for a in argv):
-        return True
-    return any(a in ("-o", "--output") and b == "json" for a, b in itertools.pairwise(argv))

@@ -1,6 +1,7 @@
 """The manual: a page for each command from what its help says, one for the configuration, one for the formats.
 
-`python -m newapi.cli.manual man/` writes them. They are roff with the man(7) macros, the same whenever they are made.
+`python -m newapi.cli.manual man/` writes them, and the help that is answered at once (`newapi.cli.prepared`). They are
+roff with the man(7) macros, the same whenever they are made.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import typer.main
 from msgspec import NODEFAULT, Struct
 
 from newapi import __version__, formats
+from newapi.cli import prepared
 from newapi.cli.app import Group, app, split_examples
 from newapi.cli.output import ExitCode, say
 from newapi.config import schema
@@ -291,5 +293,5 @@ it would change the meaning.
 
 
 if __name__ == "__main__":
-    for changed in write(Path(sys.argv[1] if len(sys.argv) > 1 else "man")):
+    for changed in (*write(Path(sys.argv[1] if len(sys.argv) > 1 else "man")), *prepared.write()):
         say(changed)

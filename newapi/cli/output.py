@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from enum import IntEnum, StrEnum
+from itertools import pairwise
 from typing import Any, TextIO, cast
 
 from newapi.base.errors import CallerError, ConfigError, Conflict, NewapiError, NotFound, Problem
@@ -59,6 +61,20 @@ class WrongUsage(NewapiError):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def no_such_command(word: str, known: Sequence[str], group: str) -> WrongUsage:
+    """Return what is said of a command that there is not: the nearest of those that `group` has."""
+    near = get_close_matches(word, known, 1)
+    message = f"No such command {word!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+    return WrongUsage(message, hint=f"{group} --help")
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Say whether `-o json` is there, even where the rest of the line cannot be read."""
+    if any(a in ("-ojson", "--output=json") for a in argv):
+        return True
+    return any(a in ("-o", "--output") and b == "json" for a, b in pairwise(argv))
 
 
 _EXITS: tuple[tuple[type[NewapiError], ExitCode], ...] = (
