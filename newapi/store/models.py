@@ -250,6 +250,19 @@ class Option(_Base):
     value = TextField()
 
 
+class Rest(_Base):
+    """A key of a channel that rests, or that someone woke; `newapi.store.rests.RestRow` says what is in it."""
+
+    id = BigAutoField()
+    channel_id = BigIntegerField()
+    key_print = CharField(16)
+    model = CharField(191)
+    kind = CharField(16)
+    since = DoubleField()
+    until = DoubleField()
+    reason = CharField(500)
+
+
 TABLES = (
     Clock,
     User,
@@ -266,5 +279,6 @@ TABLES = (
     Checkin,
     Option,
     Catalog,
+    Rest,
 )
 """Every table but the one that holds the number of the schema."""
