@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from newapi import providers
 from newapi.config.findings import Findings, dotted, nearest
 from newapi.config.positions import Path
-from newapi.config.schema import ChannelSpec, Config, ModelSpec, TokenSpec
+from newapi.config.schema import ChannelSpec, Config, ModelSpec, NoticesSpec, TokenSpec
 from newapi.config.values import SCHEMES
 
 CHAT_FORMATS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
@@ -40,6 +40,7 @@ _PER_TOKEN = (*_SAME, *_SAME.values(), "image_ratio", "audio_ratio", "audio_comp
 
 _GLOB = re.compile(r"[*?\[]")
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
+_ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _DATABASES = ("sqlite", "postgresql", "postgres", "mysql")
 _CACHES = ("redis", "rediss", "valkey", "valkeys")
@@ -75,6 +76,8 @@ class _Check:
         if config.version != 1:
             self._add(("version",), f"version {config.version} is not known", "this version of newapi reads 1")
         self._server()
+        for name, notices in config.notices.items():
+            self._notices(("notices", name), notices)
         self._statuses(("routing", "retry_on"), config.routing.retry_on)
         self._statuses(("health", "disable_on"), config.health.disable_on)
         for name, group in config.groups.items():
@@ -90,7 +93,10 @@ class _Check:
     # server
 
     def _server(self) -> None:
-        server = self._config.server
+        server, mail = self._config.server, self._config.mail
+        self._cmd(("mail", "password"), mail.password)
+        if mail.port > 65535 or not mail.port:
+            self._add(("mail", "port"), f"{mail.port} is no port")
         self._address(("server", "listen"), server.listen)
         if server.metrics:
             self._address(("server", "metrics"), server.metrics)
@@ -121,6 +127,27 @@ class _Check:
         elif _has_password(text):
             self._add(path, "`database` holds a password", 'refer to the whole URL, as in "env:SQL_DSN"')
 
+    def _notices(self, path: Path, notices: NoticesSpec) -> None:
+        mail, bark = notices.via == "email", notices.via == "bark"
+        needed = {"to": mail, "url": not mail, "secret": notices.via == "gotify"}
+        for key, is_needed in needed.items():
+            if is_needed and not getattr(notices, key):
+                self._add((*path, key), f"`{key}` is missing", f'`via = "{notices.via}"` needs it', at_key=True)
+        for i, address in enumerate(notices.to):
+            if not _ADDRESS.fullmatch(address):
+                self._add((*path, "to", i), f'"{address}" is no address', 'as in "ops@example.com"')
+        if mail and not self._config.mail.host:
+            self._add((*path, "via"), "[mail] says no `host`", "letters go out through it")
+        for key in ("url", "secret"):
+            self._cmd((*path, key), getattr(notices, key))
+        if notices.url and notices.url.partition(":")[0] not in SCHEMES:
+            self._url((*path, "url"), notices.url, ("https", "http"))
+            if bark and "{{content}}" not in notices.url:
+                hint = 'as in "https://api.day.app/KEY/{{title}}/{{content}}", kept as a secret'
+                self._add((*path, "url"), "`url` has no place for the text", hint)
+        if notices.priority > 10:
+            self._add((*path, "priority"), "`priority` must be 10 at most")
+
     def _cmd(self, path: Path, reference: str) -> None:
         if reference.startswith("cmd:") and not self._config.server.allow_cmd_secrets:
             hint = "`allow_cmd_secrets = true` in [server] allows it"
@@ -138,9 +165,9 @@ class _Check:
         if not good or any(c.isspace() for c in text):
             told = ", ".join(f"{s}://" for s in schemes)
             self._add(path, f"`{path[-1]}` must be the URL of a host", f"it begins with one of {told}")
-        elif parts is not None and parts.password is not None and path[0] == "channels":
+        elif parts is not None and parts.password is not None and path[0] in ("channels", "notices"):
             hint = "keep the whole URL elsewhere: `newapi secret set NAME`, and say the reference it prints"
-            hint = hint if path[-1] == "proxy" else "use `headers`, or `key`"
+            hint = hint if path[-1] != "base_url" else "use `headers`, or `key`"
             self._add(path, f"`{path[-1]}` holds a password", hint)
 
     def _networks(self, path: Path, texts: Iterable[str]) -> None:

@@ -163,7 +163,7 @@ class _Reader:
             return self._wrong(path, "a string", value)
         told = " or ".join((", ".join(f'"{a}"' for a in allowed[:-1]), f'"{allowed[-1]}"'))
         hint = nearest(value, allowed) if _is_near(value, allowed) else ""
-        self._findings.add(path, f'`{path[-1]}` must be {told}, not "{value}"', hint.replace("`", '"'))
+        self._findings.add(path, f'{_called(path)} must be {told}, not "{value}"', hint.replace("`", '"'))
         return BAD
 
     def _plain(self, type_: Any, value: Any, path: Path) -> Any:
@@ -284,6 +284,7 @@ _KINDS: Mapping[str, Callable[[_Reader, Any, Path], Any]] = {
 
 _MISSING = {
     "type": 'the provider, as in `type = "openai"`; `newapi schema` lists them',
+    "via": '"webhook", "email", "bark" or "gotify"',
     "input": 'the price of a million tokens, as in `input = "$2.50"`',
     "output": 'the price of a million tokens, as in `output = "$10"`',
 }

@@ -87,6 +87,52 @@ class LogSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of request logs in the database; 0 keeps all."""
 
 
+class MailSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """`[mail]`: the server that letters go out through."""
+
+    host: str = ""
+    """Its name; "" sends none."""
+    port: Count = 587
+    """465 for `tls`, mostly."""
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is encrypted; `none` only where the server is on this machine."""
+    user: str = ""
+    """Who signs in; "" without."""
+    password: Reference = ""
+    """A reference."""
+    sender: str = ""
+    """Whom letters are from: the `from` of the file. Default: `user`."""
+
+
+NoticeAbout = Literal[
+    "channel_resting", "channel_tripped", "budget", "balance", "no_price", "drift", "ledger", "models"
+]
+"""What a notice may be about: an alert, or the news that a scheduled look at upstreams brought."""
+
+
+class NoticesSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[notices.NAME]`: somebody who is told when something needs a look, and when it is over."""
+
+    via: Literal["webhook", "email", "bark", "gotify"]
+    """How. A `webhook` gets New API's JSON, with `text` for chat services; `email` goes through [mail]."""
+    url: str = ""
+    """Of the webhook, of Gotify, or Bark's with `{{title}}` and `{{content}}`; a reference where it holds a key."""
+    secret: Reference = ""
+    """Signs a webhook's body (`X-Webhook-Signature`, HMAC-SHA256 in hex); Gotify's token."""
+    to: tuple[str, ...] = ()
+    """Addresses, for `email`."""
+    about: tuple[NoticeAbout, ...] = ()
+    """Only these; none is all."""
+    level: Literal["warning", "error"] = "warning"
+    """`error`: only what requests fail of."""
+    most: Count = 2
+    """So many about the same thing within `window`; 0 is no limit."""
+    window: Duration = 600.0
+    """See `most`."""
+    priority: Count = 5
+    """Gotify's, up to 10."""
+
+
 class RoutingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[routing]`: which channel, and what after a failure."""
 
@@ -333,6 +379,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: ServerSpec = ServerSpec()
     limits: LimitsSpec = LimitsSpec()
     log: LogSpec = LogSpec()
+    mail: MailSpec = MailSpec()
+    notices: dict[str, NoticesSpec] = {}
     routing: RoutingSpec = RoutingSpec()
     health: HealthSpec = HealthSpec()
     billing: BillingSpec = BillingSpec()

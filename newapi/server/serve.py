@@ -115,6 +115,7 @@ def without_effect(config: Config) -> list[str]:
     said = {
         "server.workers": config.server.workers != 1,
         "server.cache": bool(config.server.cache),
+        "notices": bool(config.notices),
         "health.balance_every": bool(config.health.balance_every),
         "models.*.fallback": any(m.fallback for m in config.models.values()),
     }
