@@ -35,9 +35,7 @@ def config(models: Mapping[str, ModelSpec], **more: Any) -> Config:
     return Config(models=dict(models), channels={"c": channel}, tokens={"t": token}, **more)
 
 
-def served(
-    local: Local, id: str, took: Usage, *, group_ratio: str = "1", call: Call | None = None, **more: Any
-) -> int:
+def served(local: Local, id: str, took: Usage, *, group_ratio: str = "1", call: Call | None = None, **more: Any) -> int:
     """Charge a request at the price in force, as the relay does; return its quota."""
     call = call or Call()
     model = more.get("model", "m")
