@@ -38,7 +38,7 @@ RANGES: dict[str, tuple[int, int]] = {
 """A range of history -> its length and the step of its points, both in seconds."""
 
 ROWS_A_SECOND = 200
-"""Log lines that are told of one second; of more, every n-th is."""
+"""Log lines that are told of one second; of more, some are."""
 
 ChannelState = Literal["up", "half_open", "resting", "disabled", "tripped"]
 """`resting`: the breaker is open; `half_open`: one request is trying it; `disabled`: by hand; `tripped`: by itself, for

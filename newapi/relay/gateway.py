@@ -18,6 +18,7 @@ from newapi.relay.ledger import Ledger
 from newapi.relay.limits import Limiter, Spent
 from newapi.relay.route import Router
 from newapi.relay.snapshot import Channel, Snapshot
+from newapi.relay.tally import Tally
 
 
 class Limits(Struct, frozen=True):
@@ -53,6 +54,7 @@ class Gateway:
         self.clock = clock
         self.health = Health(disable)
         self.figures = Figures()
+        self.tally = Tally()
         self.router = Router(self.rng, self.health, self.figures, self.clock)
         self.client = Client()
         self.proxied = ProxiedClient()

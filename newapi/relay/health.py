@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from fnmatch import fnmatch
 
+from msgspec import Struct
+
 from newapi.base.errors import NewapiError, UpstreamError
 from newapi.base.secret import Secret
 from newapi.config.schema import HealthSpec
@@ -33,6 +35,20 @@ class _Breaker:
         self.rests_until = 0.0
         self.trial_since = -_TRIAL_SECONDS
         self.dead = False
+
+
+class Rest(Struct, frozen=True):
+    """How many keys of a channel cannot be used.
+
+    Attributes:
+        keys: How many.
+        until: When the first of them may be tried again, unix seconds; 0 when none will be.
+        trying: Whether one's rest is over: its next request tries it, or is about to.
+    """
+
+    keys: int
+    until: float
+    trying: bool
 
 
 class Health:
@@ -95,6 +111,16 @@ class Health:
         """Forget what is held against a channel: someone enabled it, or a probe succeeded."""
         for place in [p for p in self._breakers if p[0] == channel_id]:
             del self._breakers[place]
+
+    def rest(self, channel: Channel, now: float) -> Rest | None:
+        """Return what of a channel rests, for people; None where nothing does."""
+        if not self._breakers:
+            return None
+        found = [b for k in channel.keys if (b := self._breakers.get((channel.id, k))) and (b.dead or b.rests_until)]
+        if not found:
+            return None
+        alive = [b.rests_until for b in found if not b.dead]
+        return Rest(len(found), min(alive, default=0.0), any(now >= until for until in alive))
 
     def _is_dead(self, channel: Channel, key: int) -> bool:
         breaker = self._breakers.get((channel.id, channel.keys[key]))

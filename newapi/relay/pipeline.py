@@ -178,6 +178,7 @@ class _Run:
         gateway = self.gateway
         if error is None:
             gateway.health.succeeded(channel, key)
+            gateway.tally.attempted(channel.id)
             self.tries.append(Try(channel.name, channel.id, key, ms, self.status))
             if self.meter is not None and not self.meter.first_at:
                 self._took(channel)
@@ -193,6 +194,7 @@ class _Run:
         message = mask(error.message, (k.reveal() for k in channel.keys))
         if isinstance(error, UpstreamError):
             error.message = message
+            gateway.tally.attempted(channel.id, kind, message, gateway.clock())
         self.tries.append(Try(channel.name, channel.id, key, ms, status, kind, message))
 
     def _took(self, channel: Channel) -> None:
@@ -260,6 +262,7 @@ class _Run:
         stream = answer.stream()
         loop = asyncio.get_running_loop()
         held = b""
+        self.gateway.tally.streams += 1
         try:
             while not stream.ended:
                 piece = await reply.next()
@@ -285,6 +288,8 @@ class _Run:
                 await self._begin(reply)
                 await self.sink.write(held + broken.before)
             raise
+        finally:
+            self.gateway.tally.streams -= 1
         await self._begin(reply)
         self.ended = True
         await self.sink.write(out)
@@ -343,6 +348,8 @@ class _Run:
         """Tell the caller what went wrong, in its own format: as an answer, or as the end of a stream begun."""
         entry, ingress = self.ingress.format, self.ingress
         self.error = error.message
+        if self.order is None:
+            self.gateway.tally.refuse(error)
         if not self.answered:
             self.status = error.status
         if self.sink.started:

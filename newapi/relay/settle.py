@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
 
+from newapi.base.errors import NoChannel, UpstreamKind
 from newapi.billing.charge import Bill, Call, charge, logged_prompt
 from newapi.formats.contract import Peek
 from newapi.ir.usage import Usage
+from newapi.relay import tally
 from newapi.relay.gateway import Gateway
 from newapi.relay.values import Ingress, Meter, Order, Prepared, Try
 from newapi.store.ledger import Settlement, UsageRecord
@@ -100,6 +102,7 @@ def settle(order: Order, outcome: Outcome, gateway: Gateway) -> int:
         quota=record.quota,
     )
     gateway.ledger.settle_soon(order.reservation, settlement)
+    gateway.tally.note(record, outcome.usage, len(outcome.tries), _outcome(outcome))
     return record.quota
 
 
@@ -115,6 +118,22 @@ def _end_reason(outcome: Outcome) -> str:
     if outcome.error:
         return "upstream_broken" if outcome.answered else "error"
     return "client_gone"
+
+
+def _outcome(outcome: Outcome) -> tally.Outcome:
+    """Say how the request ended, for those who count."""
+    if outcome.ended:
+        return "ok"
+    if not outcome.error:
+        return "client_abort"
+    if not outcome.tries:
+        return "no_channel" if outcome.status == NoChannel.status else "internal_error"
+    kind = outcome.tries[-1].kind
+    if kind == "timeout":
+        return "upstream_timeout"
+    if kind in get_args(UpstreamKind):
+        return "upstream_error"
+    return "invalid" if outcome.status < 500 else "internal_error"
 
 
 def _json(value: Any) -> str:

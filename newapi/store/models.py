@@ -14,9 +14,11 @@ from peewee import (
     TextField,
 )
 
+_NAMES = {"Clock": "clock", "Audit": "audit", "Catalog": "catalog", "Series": "series"}
+
 
 def _table(model: type[peewee.Model]) -> str:
-    return {"Clock": "clock", "Audit": "audit", "Catalog": "catalog"}.get(model.__name__, f"{model.__name__.lower()}s")
+    return _NAMES.get(model.__name__, f"{model.__name__.lower()}s")
 
 
 class _Base(peewee.Model):
@@ -263,6 +265,17 @@ class Rest(_Base):
     reason = CharField(500)
 
 
+class Series(_Base):
+    """A number, or several, of one second, minute or hour: what the live stream remembers. `value` is JSON."""
+
+    kind = CharField(16)
+    at = BigIntegerField()
+    value = TextField()
+
+    class Meta:  # noqa: D106  # pyright: ignore[reportIncompatibleVariableOverride]  (peewee merges them)
+        primary_key = peewee.CompositeKey("kind", "at")
+
+
 TABLES = (
     Clock,
     User,
@@ -280,5 +293,6 @@ TABLES = (
     Option,
     Catalog,
     Rest,
+    Series,
 )
 """Every table but the one that holds the number of the schema."""
