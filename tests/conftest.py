@@ -54,6 +54,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, database_server
         yield url
 
 
+@pytest.fixture
+def empty_database(tmp_path: Path, database_servers: DatabaseServers) -> Iterator[str]:
+    """The URL of an empty database: SQLite, or of the kind that `NEWAPI_TEST_DB` names."""
+    with database_servers.url(os.environ.get("NEWAPI_TEST_DB") or "sqlite", tmp_path) as url:
+        yield url
+
+
 class Ran(NamedTuple):
     """What a command line did."""
 

@@ -42,7 +42,7 @@ _GLOB = re.compile(r"[*?\[]")
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 _ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_DATABASES = ("sqlite", "postgresql", "postgres", "mysql")
+_DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 _CACHES = ("redis", "rediss", "valkey", "valkeys")
 _PROXIES = ("http", "https", "socks5", "socks5h")
 

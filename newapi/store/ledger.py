@@ -144,11 +144,14 @@ def write_batch(db: Database, settlements: Sequence[Settlement]) -> None:
     """
     if not settlements:
         return
-    with db.writing() as c:
+
+    def work(c: peewee.Database) -> None:
         fresh = _not_yet_there(c, settlements)
         for chunk in _chunks(fresh, ROWS):
             _insert(c, [s.record for s in chunk])
         _charge(c, fresh)
+
+    db.write(work)
 
 
 def write_record(db: Database, record: UsageRecord) -> None:

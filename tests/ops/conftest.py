@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from newapi.base.secret import Secret
 from newapi.config.schema import Config
 from newapi.ops.local import Local
 from newapi.ops.vault import Vault
-from tests.store.databases import fresh
+from newapi.store.database import open_database
 
 
 class Secrets(dict[str, str]):
@@ -28,9 +27,9 @@ def secrets() -> Secrets:
 
 
 @pytest.fixture
-def local(tmp_path: Path, secrets: Secrets) -> Iterator[Local]:
+def local(empty_database: str, secrets: Secrets) -> Iterator[Local]:
     """An empty database, references that resolve to `secrets`, and a seal that turns every bit."""
-    db = fresh(tmp_path)
+    db = open_database(empty_database)
 
     def turn(text: bytes) -> bytes:
         return bytes(b ^ 0xFF for b in text)

@@ -17,7 +17,7 @@ from newapi.ops.vault import Vault
 from newapi.server.app import create_app
 from newapi.server.runtime import Runtime
 from newapi.store import sealed
-from tests.store.databases import fresh
+from newapi.store.database import open_database
 
 GROUPS = {"default": {"selectable": True}, "vip": {"ratio": "0.8", "selectable": True}, "svip": {"ratio": "0.5"}}
 PASSWORD = "correct horse"
@@ -99,10 +99,10 @@ def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
+async def server(tmp_path: Path, empty_database: str) -> AsyncIterator[Server]:
     import msgspec
 
-    db = fresh(tmp_path)
+    db = open_database(empty_database)
     config = msgspec.convert({"groups": GROUPS}, Config, strict=False)
     key: list[bytes] = []
 

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from newapi.store.database import Database
-from tests.store.databases import fresh
+from newapi.store.database import Database, open_database
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    """An empty database."""
-    database = fresh(tmp_path)
+def db(database_url: str) -> Iterator[Database]:
+    """An empty database, of each kind."""
+    database = open_database(database_url)
     yield database
     database.close()

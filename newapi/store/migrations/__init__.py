@@ -48,6 +48,8 @@ _WORDS = {
     },
 }
 _LOCK = 7_274_655  # any number that nobody else locks
+_DONE_BEFORE = {1050, 1060, 1061}
+"""MySQL's numbers for a table, a column, an index that is there already."""
 
 
 def steps() -> list[tuple[int, str, str]]:
@@ -64,7 +66,8 @@ def version(database: Database) -> int:
     with database.reading() as c:
         if not c.table_exists("schema_version"):
             return 0
-        return int(c.execute_sql("SELECT version FROM schema_version").fetchone()[0])
+        row = c.execute_sql("SELECT version FROM schema_version").fetchone()
+        return int(row[0]) if row else 0
 
 
 def migrate(database: Database) -> int:
@@ -77,13 +80,15 @@ def migrate(database: Database) -> int:
     latest = known[-1][0]
     if version(database) == latest:
         return 0
-    with database.writing() as c, _alone(c, database.dialect):
+    begin = "BEGIN IMMEDIATE" if database.dialect == "sqlite" else "BEGIN"
+    with database.transaction(begin) as c, _alone(c, database.dialect):
         seen = version(database)  # again: another process may have been faster
         if seen > latest:
             raise StoreError(
                 f"The database {database.shown} has schema {seen}, this version knows {latest}: update newapi"
             )
-        if seen == 0 and (theirs := {"channels", "abilities"} & set(c.get_tables())):
+        tables = set(c.get_tables())
+        if "schema_version" not in tables and (theirs := {"channels", "abilities"} & tables):
             raise StoreError(
                 f"{database.shown} is another program's database (it has {', '.join(sorted(theirs))}): "
                 "`newapi import` reads one of New API or One API into a database of its own"
@@ -91,12 +96,22 @@ def migrate(database: Database) -> int:
         todo = [step for step in known if step[0] > seen]
         for number, _, sql in todo:
             for statement in _statements(sql, database.dialect):
-                c.execute_sql(statement)
+                _execute(c, statement)
             if number == 1:
                 _first_rows(c)
             c.execute_sql("DELETE FROM schema_version")
             c.execute_sql(f"INSERT INTO schema_version (version) VALUES ({c.param})", (number,))  # noqa: S608
         return len(todo)
+
+
+def _execute(c: peewee.Database, statement: str) -> None:
+    """Execute a statement of a step. MySQL keeps what a step that was cut off has made: that is not made again."""
+    try:
+        c.execute_sql(statement)
+    except (peewee.OperationalError, peewee.InternalError) as error:
+        original = getattr(error, "orig", None)
+        if not isinstance(original, Exception) or not original.args or original.args[0] not in _DONE_BEFORE:
+            raise
 
 
 def _statements(sql: str, dialect: str) -> list[str]:
@@ -111,6 +126,8 @@ def _statements(sql: str, dialect: str) -> list[str]:
 def _first_rows(c: peewee.Database) -> None:
     """Write what is always there: the clock, and the user `root`, who signs in with nothing until a password is set."""
     p = c.param
+    if c.execute_sql("SELECT id FROM clock").fetchone():
+        return  # MySQL, of a step that was cut off
     c.execute_sql("INSERT INTO clock (id, epoch, generation) VALUES (1, 1, 0)")
     c.execute_sql(
         f"INSERT INTO users (name, role, {c.quote[0]}group{c.quote[1]}, unlimited, state, created_at) "  # noqa: S608
