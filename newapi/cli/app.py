@@ -1,9 +1,9 @@
 """`newapi`: finds the commands by file name, and ends every one of them the same way.
 
 `commands/<name>.py` holds the function `<name>` and is `newapi <name>`; `commands/<group>/<name>.py` is
-`newapi <group> <name>`. A dash in a command's name is an underscore in the file's, and a name that Python keeps for
-itself has an underscore behind it (`import_.py`). Only the module of the command that runs is imported: what help says
-of the others is read from their source.
+`newapi <group> <name>`; a group that has a `show` runs it when no command is said. A dash in a command's name is an
+underscore in the file's, and a name that Python keeps for itself has an underscore behind it (`import_.py`). Only the
+module of the command that runs is imported: what help says of the others is read from their source.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from newapi.cli.output import ExitCode, WrongUsage, fail, no_such_command, note,
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = "Examples:"
+_ALONE = "show"
 
 
 def _no_color(value: bool) -> None:
@@ -84,7 +85,14 @@ class Group(typer.core.TyperGroup):
         doc = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
         group = cls(name=folder.name, help=doc, rich_markup_mode=None, context_settings=dict(_SETTINGS))
         group.folder, group.package = folder, package
+        if group.alone:
+            group.subcommand_metavar = "[COMMAND] [ARGS]..."
         return group
+
+    @property
+    def alone(self) -> str:
+        """The command that runs when none is said, or ""."""
+        return _ALONE if _ALONE in _found(self.folder) else ""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(_found(self.folder))
@@ -105,7 +113,10 @@ class Group(typer.core.TyperGroup):
         return args[0], command, args[1:]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args and not ctx.resilient_parsing:
+        if self.alone and not ctx.resilient_parsing and not {*args[:1]} & {"-h", "--help"}:
+            if not args or args[0].startswith("-"):
+                args = [self.alone, *args]
+        elif not args and not ctx.resilient_parsing:
             note(ctx.get_help())
             ctx.exit(ExitCode.USAGE)
         return super().parse_args(ctx, args)

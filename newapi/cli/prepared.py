@@ -65,6 +65,8 @@ def _rows(path: tuple[str, ...], command: Any, context: Any) -> Iterator[tuple[s
         for name in command.list_commands(context):
             doc = command.get_command(context, name).help or ""
             yield "command", name, "", "", _line(doc.partition("\n\n")[0].rstrip("."))
+        if command.alone:
+            command = command.get_command(context, command.alone)
     parameters: list[Any] = command.get_params(context)
     for parameter in parameters:
         if parameter.param_type_name == "argument":

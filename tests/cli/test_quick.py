@@ -16,6 +16,7 @@ from newapi.cli.quick import HELP, answer
 from tests.cli.test_app import NAMES
 
 GROUPS = sorted({name[0] for name in NAMES if len(name) > 1})
+ALONE = [group for group in GROUPS if [group, "show"] in [list(name) for name in NAMES]]
 
 
 def test_help_is_that_of_the_commands() -> None:
@@ -93,7 +94,13 @@ def test_a_narrow_terminal_gets_help_of_its_width(monkeypatch: pytest.MonkeyPatc
     assert answer(["--help"]) is None
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", ALONE)
+def test_a_group_that_shows_is_no_wrong_usage(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer([group]) is None
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("group", [g for g in GROUPS if g not in ALONE])
 def test_a_group_without_a_command_is_wrong_usage(group: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer([group]) == 2
     assert capsys.readouterr().err.startswith(f"Usage: newapi {group} ")

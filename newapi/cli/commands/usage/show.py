@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BAR = 40
 
 
-def usage(
+def show(
     by: Annotated[
         list[str] | None, typer.Option("--by", help="model, token, user, channel, group, day, hour; several together.")
     ] = None,
@@ -41,20 +41,20 @@ def usage(
     import time
 
     from newapi.cli.commands._options import read, read_all, seconds
-    from newapi.cli.output import show
+    from newapi.cli.output import show as print_rows
     from newapi.ops.local import open_local
-    from newapi.ops.usage import usage as used
+    from newapi.ops.usage import usage
     from newapi.store.ledger import RecordFilter
 
     chosen = read_all("--by", by, _by) or [_by("model")]
     age = read("--since", since, seconds) or 0
     wanted = RecordFilter(since=time.time() - age, model=model, channel=channel, token=token, user=user, group=group)
-    found = used(open_local(config, server_only=True).db, wanted, chosen, limit=limit)
+    found = usage(open_local(config, server_only=True).db, wanted, chosen, limit=limit)
     if output is Output.TABLE:
         dearest = max((s.quota for s in found), default=0)
-        show([_row(s, chosen, dearest if plot else 0) for s in found], output)
+        print_rows([_row(s, chosen, dearest if plot else 0) for s in found], output)
     else:
-        show([_values(s, chosen) for s in found], output)
+        print_rows([_values(s, chosen) for s in found], output)
 
 
 def _by(text: str) -> By:
