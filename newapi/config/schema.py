@@ -72,6 +72,8 @@ class LimitsSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For silence in an upstream's stream."""
     keepalive: Interval = 15.0
     """A comment or ping to the client while the upstream is silent; 0 sends none."""
+    drain_timeout: Duration = 30.0
+    """For requests under way when the server is stopped; a reload lets them go on as long as they need."""
 
 
 class LogSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

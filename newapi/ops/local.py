@@ -12,7 +12,7 @@ from msgspec import Struct
 from newapi import secrets
 from newapi.base.secret import Secret
 from newapi.config.findings import Places
-from newapi.config.load import load, load_server
+from newapi.config.load import Loaded, load, load_server
 from newapi.config.schema import Config, ServerSpec
 from newapi.ops.vault import Vault
 from newapi.store import sealed
@@ -56,10 +56,22 @@ def open_local(path: Path | None = None, *, server_only: bool = False) -> Local:
         ConfigError: There is no file, or it is not valid.
         StoreError: The database cannot be opened.
     """
-    loaded = load_server(path) if server_only else load(path)
+    return _local(load_server(path) if server_only else load(path), None)
+
+
+def reopened(local: Local) -> Local:
+    """Return the same gateway as its file says it now, with the database that is open.
+
+    Raises:
+        ConfigError: The file is not valid.
+    """
+    return _local(load(local.path), local.db)
+
+
+def _local(loaded: Loaded, db: Database | None) -> Local:
     server = loaded.config.server
     directory = loaded.path.resolve().parent
-    opened: list[Database] = []
+    opened: list[Database] = [] if db is None else [db]
 
     @cache
     def master() -> bytes:
@@ -72,8 +84,9 @@ def open_local(path: Path | None = None, *, server_only: bool = False) -> Local:
     def resolve(reference: str) -> Secret:
         return secrets.resolve(reference, base_dir=directory, allow_cmd=server.allow_cmd_secrets, database=stored)
 
-    url = server.database if "://" in server.database else resolve(server.database).reveal()
-    opened.append(open_database(url, relative_to=directory))
+    if not opened:
+        url = server.database if "://" in server.database else resolve(server.database).reveal()
+        opened.append(open_database(url, relative_to=directory))
     vault = Vault(
         resolve,
         lambda plain: secrets.seal(master(), plain),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +14,9 @@ from msgspec import Struct
 from newapi.base.errors import CallerError, Conflict, NewapiError, NotFound
 from newapi.base.secret import Secret
 from newapi.ops.health import base_url
+from newapi.ops.listening import answers
 
 DENIED = (401, 403)
-_PROBE_SECONDS = 2.0
 
 
 class Unreachable(NewapiError):
@@ -68,17 +67,6 @@ def connected(server: str, *, timeout: float) -> Iterator[httpx.Client]:
         raise Unreachable(server, f"nothing for {timeout:g} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unreachable(server, error) from None
-
-
-def answers(path: Path) -> bool:
-    """Say whether a server listens on a Unix socket that this process may open."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_PROBE_SECONDS)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
 
 
 def call(

@@ -48,7 +48,6 @@ class Gateway:
     ) -> None:
         self.snapshot = snapshot
         self.ledger = ledger
-        self.limits = limits
         self.rng = rng or Random()  # noqa: S311  (weights, not secrets)
         self.limiter = Limiter(spent)
         self.clock = clock
@@ -58,11 +57,16 @@ class Gateway:
         self.router = Router(self.rng, self.health, self.figures, self.clock)
         self.client = Client()
         self.proxied = ProxiedClient()
+        self.limit(limits)
+        self.bus = bus or LocalBus()
+        self.in_flight = 0
+
+    def limit(self, limits: Limits) -> None:
+        """Be limited so from the next request on."""
+        self.limits = limits
         self.timeouts = Timeouts(
             limits.connect_timeout, limits.first_byte_timeout, limits.stream_idle_timeout, limits.keepalive or 1e9
         )
-        self.bus = bus or LocalBus()
-        self.in_flight = 0
 
     async def perform(self, channel: Channel, call: HttpCall, nudge: object = None) -> Reply:
         """Send `call` for `channel`, through its proxy if it has one. Raises UpstreamError."""

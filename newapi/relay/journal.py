@@ -27,9 +27,14 @@ class Journal:
     background, and removed once what is in it is in the database.
     """
 
-    def __init__(self, directory: Path) -> None:
-        """Use `directory`, made when it is missing, mode 0700."""
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, directory: Path, root: Path | None = None) -> None:
+        """Use `directory`, made when it is missing, mode 0700.
+
+        `root` is above it when several processes have a directory each: what is left anywhere below is recovered.
+        """
+        self._root = root or directory
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory.mkdir(exist_ok=True, mode=0o700)
         self._directory = directory
         self._number = 0
         self._file: BinaryIO | None = None
@@ -79,8 +84,11 @@ class Journal:
         The segments stay until `recovered`.
         """
         found: list[Settlement] = []
-        for path in sorted(self._directory.glob("*.journal")):
-            file = path.open("rb")
+        for path in sorted(self._root.rglob("*.journal")):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:  # its process has written it meanwhile
+                continue
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:  # another process is at work on it
@@ -97,13 +105,19 @@ class Journal:
             file.close()
         self._recovered.clear()
 
+    def not_recovered(self) -> None:
+        """Leave what `recover` returned where it is, for whoever asks next: it could not be written."""
+        for _, file in self._recovered:
+            file.close()
+        self._recovered.clear()
+
     def close(self) -> None:
         """Close the segments; what is written to the database is gone from them already."""
-        for file in (*self._kept.values(), self._file, *(file for _, file in self._recovered)):
+        for file in (*self._kept.values(), self._file):
             if file is not None:
                 file.close()
         self._kept.clear()
-        self._recovered.clear()
+        self.not_recovered()
         self._file = None
 
     def _open(self) -> BinaryIO:

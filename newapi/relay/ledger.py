@@ -50,11 +50,24 @@ class Ledger:
 
     def start(self) -> None:
         """Write what a killed process left in its journal, then begin to write in the background."""
-        left = self._journal.recover()
-        if left:
-            self._write(left)
-            self._journal.recovered()
+        self.recover()
         self._thread.start()
+
+    def recover(self) -> None:
+        """Write what killed processes left in their journals. Waits for the database: call it in a thread.
+
+        Raises:
+            StoreError: It cannot be written; it stays where it is.
+        """
+        with self._writing:
+            left = self._journal.recover()
+            try:
+                if left:
+                    self._write(left)
+            except BaseException:
+                self._journal.not_recovered()
+                raise
+            self._journal.recovered()
 
     def stop(self) -> None:
         """Write everything that is settled, then stop."""
@@ -65,6 +78,11 @@ class Ledger:
         self._journal.close()
 
     # -- balances ------------------------------------------------------------------
+
+    @property
+    def reserved(self) -> int:
+        """Quota that is set aside for the requests under way in this process."""
+        return sum(self._held_tokens.values())
 
     def load(self, read: Callable[[], tuple[dict[int, int], dict[int, int], dict[int, int]]]) -> None:
         """Take over the balances of the database.

@@ -10,6 +10,8 @@ from typing import Any
 
 from litestar import Litestar
 
+from newapi.server.asgi import Message, Send
+from newapi.server.ids import Network
 from newapi.server.routes.account import account_routes
 from newapi.server.routes.admin import admin_routes
 from newapi.server.routes.admin.auth import ROOT, unknown_path
@@ -31,8 +33,12 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
         admin_socket: Requests that the HTTP server took from this Unix socket are root's.
     """
     admin = (str(admin_socket), None) if admin_socket else ()
-    trusted = tuple(ipaddress.ip_network(n) for n in runtime.local.config.server.trusted_proxies)
-    relay = RelayApp(runtime.gateway, trusted)
+    relay = RelayApp(runtime.gateway, _trusted(runtime))
+
+    def reloaded() -> None:
+        relay.trusted = _trusted(runtime)
+
+    runtime.reloaded.append(reloaded)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -44,7 +50,7 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
 
     litestar = Litestar(
         [
-            *health_routes(runtime.ledger),
+            *health_routes(runtime),
             *account_routes(runtime.gateway, runtime.query),
             *admin_routes(runtime),
         ],
@@ -55,6 +61,8 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
     )
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        if runtime.draining:
+            send = _last(send)
         if scope["type"] == "http" and scope["path"].startswith(RELAY_PREFIXES):
             await relay(scope, receive, send)
         else:
@@ -64,3 +72,18 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
             await litestar(scope, receive, send)
 
     return app
+
+
+def _trusted(runtime: Runtime) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(n) for n in runtime.local.config.server.trusted_proxies)
+
+
+def _last(send: Send) -> Send:
+    """Say in the head of an answer that the connection ends with it."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    return sent

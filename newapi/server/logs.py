@@ -31,8 +31,10 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(told).decode()
 
 
-def configure(spec: LogSpec, directory: Path) -> None:
+def configure(spec: LogSpec, directory: Path, part: str = "") -> None:
     """Set up logging as `[log]` says; a relative `log.directory` is relative to `directory`, the configuration's.
+
+    `part` is which of several processes this is: each has files of its own, since they cannot rotate one another's.
 
     Raises:
         OSError: The files cannot be written.
@@ -41,9 +43,8 @@ def configure(spec: LogSpec, directory: Path) -> None:
     if spec.directory:
         where = directory / spec.directory
         where.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handlers.append(
-            RotatingFileHandler(where / "newapi.log", maxBytes=FILE_BYTES, backupCount=FILES, encoding="utf-8")
-        )
+        file = where / (f"newapi-{part}.log" if part else "newapi.log")
+        handlers.append(RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES, encoding="utf-8"))
     console = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     for handler in handlers:
         handler.setFormatter(JsonFormatter() if spec.format == "json" else console)

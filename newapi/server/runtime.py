@@ -7,12 +7,15 @@ import contextlib
 import functools
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from newapi.base.mask import mask
 from newapi.base.secret import Secret
 from newapi.ops import channel_probe, channels
 from newapi.ops.local import Local
+from newapi.ops.processes import Processes
 from newapi.relay.build import balances, build
 from newapi.relay.gateway import Gateway, Limits
 from newapi.relay.journal import Journal
@@ -34,31 +37,63 @@ PRUNE_SECONDS = 3600.0
 log = logging.getLogger("newapi")
 
 
+class Server(Protocol):
+    """The processes of a server. Its methods may be called in any thread, and do not wait."""
+
+    def list(self) -> Processes:
+        """Return which there are."""
+        ...
+
+    def reload(self) -> None:
+        """Begin to read `[server]`, `[limits]` and `[log]` again."""
+        ...
+
+    def drain(self) -> None:
+        """Begin to come to an end: no more connections, and those requests that are under way."""
+        ...
+
+
 class Runtime:
     """What `serve` keeps running beside the HTTP server."""
 
-    def __init__(self, local: Local, state: Path) -> None:
-        """Prepare to serve `local`; the journal lies in `state`."""
+    def __init__(self, local: Local, state: Path, *, part: str = "") -> None:
+        """Prepare to serve `local`.
+
+        Args:
+            local: The gateway.
+            state: The directory of the journals.
+            part: Which of several processes this is; its journal is in a directory of that name.
+        """
         self.local = local
         self._task: asyncio.Task[None] | None = None
         self._refreshing = threading.Lock()
-        self.ledger = Ledger(lambda batch: store_ledger.write_batch(local.db, batch), Journal(state))
-        limits = local.config.limits
+        self.draining = False
+        """Whether this process takes no more connections, and the next answer on each is the last."""
+        self.processes: Server | None = None
+        """The server that this process is, or is a part of; None in a test."""
+        self.reloaded: list[Callable[[], None]] = []
+        """Told that `local` is another one."""
+        self.ledger = Ledger(lambda batch: store_ledger.write_batch(local.db, batch), Journal(state / part, state))
         self.ledger.start()
         self.gateway = Gateway(
             self._load(),
             self.ledger,
-            Limits(
-                request_body=limits.request_body,
-                connect_timeout=limits.connect_timeout,
-                first_byte_timeout=limits.first_byte_timeout,
-                stream_idle_timeout=limits.stream_idle_timeout,
-                keepalive=limits.keepalive,
-            ),
+            _limits(local),
             spent=self._spent,
             disable=self._disable,
         )
         self._learn_budgets(self.gateway.snapshot)
+
+    def drain(self) -> None:
+        """Take note that this process comes to its end."""
+        self.draining = True
+
+    def reload(self, local: Local) -> None:
+        """Go on with what `local` says of `[limits]` and of what in `[server]` can be changed; the database stays."""
+        self.local = local
+        self.gateway.limit(_limits(local))
+        for tell in self.reloaded:
+            tell()
 
     def _resolve(self, reference: str) -> Secret:
         return self.local.resolve(reference)
@@ -164,3 +199,14 @@ class Runtime:
                 failing = True
             else:
                 failing = False
+
+
+def _limits(local: Local) -> Limits:
+    said = local.config.limits
+    return Limits(
+        request_body=said.request_body,
+        connect_timeout=said.connect_timeout,
+        first_byte_timeout=said.first_byte_timeout,
+        stream_idle_timeout=said.stream_idle_timeout,
+        keepalive=said.keepalive,
+    )

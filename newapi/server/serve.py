@@ -10,19 +10,18 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import uvicorn
+from typing import TYPE_CHECKING
 
 from newapi.base.errors import NewapiError
 from newapi.config.schema import Config
+from newapi.ops.listening import answers
 from newapi.ops.local import Local, admin_socket
-from newapi.ops.remote import answers
-from newapi.server.app import create_app
+from newapi.server.control import Ready
 from newapi.server.logs import configure
-from newapi.server.runtime import Runtime
+from newapi.server.workers import NotStarted, Supervisor, count
 
-DRAIN_SECONDS = 30
-"""How long requests under way may go on after SIGTERM."""
+if TYPE_CHECKING:
+    from newapi.server.alone import Alone
 
 
 class CannotListen(NewapiError):
@@ -113,7 +112,6 @@ def administered(path: Path | None) -> Iterator[list[socket.socket]]:
 def without_effect(config: Config) -> list[str]:
     """Return the settings that a configuration may say, and this version does not act on."""
     said = {
-        "server.workers": config.server.workers != 1,
         "server.cache": bool(config.server.cache),
         "notices": bool(config.notices),
         "health.balance_every": bool(config.health.balance_every),
@@ -123,69 +121,78 @@ def without_effect(config: Config) -> list[str]:
 
 
 def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way may finish.
+    """Serve until SIGTERM or SIGINT, or until told to drain; requests under way may finish.
 
     Args:
         local: The configuration and its database.
-        state: Directory of the journal.
+        state: Directory of the journals.
         say: Told where it listens, once it does.
 
     Raises:
         CannotListen: The address is taken.
+        NotStarted: There are to be several workers, and they do not come up.
     """
-    configure(local.config.log, local.path.resolve().parent)
+    directory = local.path.resolve().parent
+    configure(local.config.log, directory)
     for what in without_effect(local.config):
         say(f"note: {what} has no effect yet")
     address = local.config.server.listen
     admin = admin_socket(local.config.server, local.path)
     sock = listen(address)
-    with _dying_last() as die, contextlib.closing(sock), administered(admin) as admin_sockets:
-        runtime = Runtime(local, state)
-        config = uvicorn.Config(
-            create_app(runtime, admin),
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-        )
-        server = uvicorn.Server(config)
-        die(server)
-        where = address if address.startswith("unix:") else f"http://{address}"
-        channels = len(runtime.gateway.snapshot.channels)
-        say(f"newapi serves {where}, {channels} channels, configuration {runtime.gateway.snapshot.epoch}")
-        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_run(server, [sock, *admin_sockets]))
+    where = address if address.startswith("unix:") else f"http://{address}"
+    with _dying_last() as dying, contextlib.closing(sock), administered(admin) as admin_sockets:
+        sockets = [sock, *admin_sockets]
+        if count(local.config.server.workers) == 1:
+            # Here, since the supervisor of several workers is to stay small.
+            from newapi.server.alone import Alone  # noqa: PLC0415
+
+            alone = Alone(local, state, admin)
+            dying.server = alone
+            snapshot = alone.runtime.gateway.snapshot
+            say(f"newapi serves {where}, {len(snapshot.channels)} channels, configuration {snapshot.epoch}")
+            with contextlib.suppress(KeyboardInterrupt):
+                alone.run(sockets)
+        elif str(local.path) == "-":
+            raise NotStarted("several workers read the configuration from its file, not from standard input")
+        else:
+            local.db.close()
+            supervisor = Supervisor(local.path.resolve(), local.config, state, admin, sockets)
+            dying.server = supervisor
+
+            def began(workers: int, first: Ready) -> None:
+                say(
+                    f"newapi serves {where} with {workers} workers, {first.channels} channels, "
+                    f"configuration {first.epoch}"
+                )
+
+            asyncio.run(supervisor.run(began))
+            dying.ended = supervisor.ended_by == signal.SIGTERM
+
+
+class _Dying:
+    """What ends the process: a server that is told to stop, and whether SIGTERM did."""
+
+    def __init__(self) -> None:
+        self.server: Alone | Supervisor | None = None
+        self.ended = False
+
+    def on_term(self, _number: int, _frame: object) -> None:
+        self.ended = True
+        if self.server is not None:  # one that does not listen for signals yet
+            self.server.stop()
 
 
 @contextlib.contextmanager
-def _dying_last() -> Iterator[Callable[[uvicorn.Server], None]]:
+def _dying_last() -> Iterator[_Dying]:
     """Let the process die of SIGTERM, but only after everything inside is cleaned up.
 
     When it has ended, uvicorn raises the signal that ended it again: at its default that is the end at once.
     """
-    servers: list[uvicorn.Server] = []
-    ended: list[int] = []
-
-    def on_term(number: int, _: object) -> None:
-        ended.append(number)
-        for server in servers:  # of one that does not listen for signals yet
-            server.should_exit = True
-
-    before = signal.signal(signal.SIGTERM, on_term)
+    dying = _Dying()
+    before = signal.signal(signal.SIGTERM, dying.on_term)
     try:
-        yield servers.append
+        yield dying
     finally:
         signal.signal(signal.SIGTERM, before)
-        if ended:
+        if dying.ended:
             signal.raise_signal(signal.SIGTERM)
-
-
-async def _run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
-    await server.serve(sockets=sockets)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from newapi.config.schema import ServerSpec
+from newapi.ops.listening import answers
 from newapi.ops.local import admin_socket
-from newapi.ops.remote import answers
 from newapi.server.serve import CannotListen, administered, listen
 
 

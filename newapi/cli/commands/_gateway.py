@@ -66,8 +66,8 @@ def gateway(
 def _here(config: Path | None) -> Gateway:
     from newapi.config.load import load_server
     from newapi.ops.gateway import LocalGateway
+    from newapi.ops.listening import answers
     from newapi.ops.local import admin_socket, open_local
-    from newapi.ops.remote import answers
 
     loaded = load_server(config)
     socket = admin_socket(loaded.config.server, loaded.path)

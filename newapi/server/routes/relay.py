@@ -33,7 +33,8 @@ class RelayApp:
 
     def __init__(self, gateway: Gateway, trusted: Sequence[Network]) -> None:
         self._gateway = gateway
-        self._trusted = trusted
+        self.trusted = trusted
+        """Proxies that say where a request comes from."""
         self._routes: Routes = routes()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -53,7 +54,7 @@ class RelayApp:
             return
         gateway.in_flight += 1
         try:
-            peer = caller_address(scope["client"][0] if scope.get("client") else "", headers, self._trusted)
+            peer = caller_address(scope["client"][0] if scope.get("client") else "", headers, self.trusted)
             query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             if found is None or found[1].method != scope["method"]:
                 asked = Asked(scope["method"], path, dict(query), headers, peer, request_id, known=found is not None)

@@ -209,7 +209,7 @@ class Door:
         self._explicit = explicit
         self.failures = Failures(*_login_limit())
 
-    @cached_property
+    @property
     def trusted(self) -> tuple[Network, ...]:
         """Proxies that say where a request comes from."""
         return tuple(ipaddress.ip_network(n) for n in self.runtime.local.config.server.trusted_proxies)
