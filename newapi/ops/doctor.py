@@ -26,6 +26,7 @@ from newapi.ops.local import Local, open_local, state_directory
 from newapi.ops.logs import records
 from newapi.ops.references import Found, references
 from newapi.ops.settings import as_toml, settings
+from newapi.ops.workers import running
 from newapi.store import migrations
 from newapi.store.database import sqlite_path
 from newapi.store.ledger import RecordFilter
@@ -75,6 +76,7 @@ def examine(path: Path | None = None, *, now: float | None = None) -> list[Findi
         if all(finding.ok for finding in told if finding.check == "database"):
             local = open_local(path)
             told += _database(local, now)
+            told += _workers(local)
     except NewapiError as error:
         told.append(Finding("database", False, mask(error.message), getattr(error, "hint", "")))
     if now < _EARLIEST:
@@ -199,6 +201,18 @@ def _database(local: Local, now: float) -> Iterator[Finding]:
     is_off = behind > CLOCK_SECONDS
     message = f"{behind:.0f} seconds off the database" if is_off else "agrees with the database"
     yield Finding("clock", not is_off, message, "keep it with NTP" if is_off else "")
+
+
+def _workers(local: Local) -> Iterator[Finding]:
+    """Yield whether the server that runs here has the workers it wants, and whether they last."""
+    found = running(local)
+    if found is None:
+        return
+    serving = [worker for worker in found.workers if worker.state == "serving"]
+    restarts = sum({worker.slot: worker.restarts for worker in found.workers}.values())
+    all_there = len(serving) >= found.wanted
+    message = f"{len(serving)} of {found.wanted} serve" + (f", {restarts} were started again" if restarts else "")
+    yield Finding("workers", all_there and not restarts, message, "its log says why they ended" if restarts else "")
 
 
 def _keyring(found: list[Found]) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from newapi.ops.apply import plan
 from newapi.ops.channels import list_channels
 from newapi.ops.health import NotHealthy, ask
 from newapi.ops.local import Local
+from newapi.ops.processes import Worker
+from newapi.ops.workers import running
 from newapi.store import clock
 from newapi.store.ledger import RecordFilter, count_records
 from newapi.store.usage import sums
@@ -29,6 +31,7 @@ class Status(Struct, frozen=True, kw_only=True):
         sync: Whether the database is what the file says.
         differences: Objects that an apply would change.
         serving: Whether the server of the configuration answers and serves.
+        workers: The processes that serve, as the server's admin socket tells; none when it does not answer.
         channels: How many channels are `enabled`, `disabled` and `tripped`.
         since: Unix seconds: the beginning of today, UTC. `requests`, `errors` and `spend` are from there on.
         spend: Quota; 500,000 are one US dollar.
@@ -39,6 +42,7 @@ class Status(Struct, frozen=True, kw_only=True):
     sync: Sync
     differences: int
     serving: bool
+    workers: tuple[Worker, ...]
     channels: dict[str, int]
     since: float
     requests: int
@@ -69,6 +73,7 @@ def status(local: Local, *, now: float | None = None, timeout: float = 2.0) -> S
         sync="never applied" if not generation else "drifted" if changes else "in sync",
         differences=len(changes),
         serving=_serves(local.config.server.listen, timeout),
+        workers=_workers(local, timeout),
         channels={state: states[state] for state in ("enabled", "disabled", "tripped")},
         since=since,
         requests=count_records(db, today)[0],
@@ -83,3 +88,8 @@ def _serves(listen: str, timeout: float) -> bool:
     except NotHealthy:
         return False
     return True
+
+
+def _workers(local: Local, timeout: float) -> tuple[Worker, ...]:
+    found = running(local, timeout=timeout)
+    return found.workers if found is not None else ()

@@ -21,6 +21,7 @@ from newapi.relay.gateway import Gateway, Limits
 from newapi.relay.journal import Journal
 from newapi.relay.ledger import Ledger
 from newapi.relay.snapshot import Channel, Snapshot
+from newapi.server.jobs import Job, Jobs
 from newapi.store import channels as store_channels
 from newapi.store import ledger as store_ledger
 from newapi.store import snapshot as store_snapshot
@@ -83,6 +84,13 @@ class Runtime:
             disable=self._disable,
         )
         self._learn_budgets(self.gateway.snapshot)
+        self.jobs = Jobs(
+            local.db,
+            [
+                Job("asking tripped channels", lambda: self.gateway.snapshot.health.probe_every, self._probe),
+                Job("pruning the log", self._prune_every, self._prune, first=True),
+            ],
+        )
 
     def drain(self) -> None:
         """Take note that this process comes to its end."""
@@ -127,6 +135,9 @@ class Runtime:
                 log.info("channel %r answers again and is enabled", view.name)
                 self.gateway.health.revive(view.id)
 
+    def _prune_every(self) -> float:
+        return PRUNE_SECONDS if self.local.config.log.keep_days else 0
+
     def _prune(self) -> None:
         """Delete the lines of the log that are older than `log.keep_days`."""
         before = self.gateway.clock() - self.local.config.log.keep_days * 86_400
@@ -167,9 +178,11 @@ class Runtime:
     async def start(self) -> None:
         """Begin to follow the database. Called in the event loop that serves."""
         self._task = asyncio.get_running_loop().create_task(self._follow())
+        self.jobs.start()
 
     async def stop(self) -> None:
         """Stop following, close the upstream connections, write what is settled."""
+        await self.jobs.stop()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -180,19 +193,10 @@ class Runtime:
     async def _follow(self) -> None:
         """Take over what others apply and change."""
         failing = False
-        loop = asyncio.get_running_loop()
-        probed, pruned = loop.time(), 0.0
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await asyncio.to_thread(self.refresh)
-                every = self.gateway.snapshot.health.probe_every
-                if every and loop.time() - probed >= every:
-                    probed = loop.time()
-                    await asyncio.to_thread(self._probe)
-                if self.local.config.log.keep_days and loop.time() - pruned >= PRUNE_SECONDS:
-                    pruned = loop.time()
-                    await asyncio.to_thread(self._prune)
             except Exception as error:  # noqa: BLE001  (whatever it is: what is in memory goes on serving, and so does this)
                 if not failing:
                     log.warning("cannot take over what the database holds: %s", error)

@@ -204,6 +204,14 @@ class Audit(_Base):
     detail = TextField()
 
 
+class Lease(_Base):
+    """What only one process may do, and which one does: `held_until` is unix seconds, by the database's clock."""
+
+    name = CharField(64, primary_key=True)
+    holder = CharField(64)
+    held_until = DoubleField()
+
+
 class Redemption(_Base):
     """A code that adds `quota` once to the balance of whoever redeems it, found by the SHA-256 of the code.
 
@@ -294,5 +302,6 @@ TABLES = (
     Catalog,
     Rest,
     Series,
+    Lease,
 )
 """Every table but the one that holds the number of the schema."""

@@ -13,9 +13,10 @@ from newapi.cli.commands._remote import TokenFile
 
 if TYPE_CHECKING:
     from newapi.base.secret import Secret
+    from newapi.config.load import Loaded
     from newapi.ops.gateway import Gateway
 
-__all__ = ["ContextName", "ServerUrl", "TokenFile", "gateway"]
+__all__ = ["ContextName", "ServerUrl", "TokenFile", "gateway", "running"]
 
 ServerUrl = Annotated[
     str | None,
@@ -47,33 +48,75 @@ def gateway(
         WrongUsage: Two places are said.
         NotSignedIn: A server wants an access token, and there is none.
     """
+    place = _elsewhere(server, context, token_file)
+    if place is not None:
+        return _behind(*place)
+    from newapi.config.load import load_server
+    from newapi.ops.gateway import LocalGateway
+    from newapi.ops.local import open_local
+
+    if socket := _socket(load_server(config)):
+        return _behind(socket, None)
+    return LocalGateway(open_local(config, server_only=True), account())
+
+
+def running(
+    config: Path | None = None,
+    *,
+    server: str | None = None,
+    context: str | None = None,
+    token_file: str | None = None,
+) -> tuple[str, Secret | None]:
+    """Return the server that a command acts on, and the access token for it; None for the admin socket.
+
+    Args:
+        config: The configuration of this machine's server.
+        server: As for `gateway`.
+        context: As for `gateway`.
+        token_file: As for `gateway`.
+
+    Raises:
+        Unreachable: None runs here.
+        WrongUsage: Two places are said.
+        NotSignedIn: A server wants an access token, and there is none.
+    """
+    place = _elsewhere(server, context, token_file)
+    if place is not None:
+        return place
+    from newapi.config.load import load_server
+    from newapi.ops.remote import Unreachable
+
+    loaded = load_server(config)
+    if socket := _socket(loaded):
+        return socket, None
+    raise Unreachable(f"the server of {loaded.path}", "nothing listens on its admin socket, or it is not ours to open")
+
+
+def _elsewhere(server: str | None, context: str | None, token_file: str | None) -> tuple[str, Secret | None] | None:
+    """Return the server that is named, by its address or by a context, and the access token; None when none is."""
     from newapi.cli.output import WrongUsage
     from newapi.ops import contexts
 
     if server and context:
         raise WrongUsage("--server and --context both say where to act")
     if server:
-        return _behind(server, _token(server, token_file))
+        return server, _token(server, token_file)
     known = contexts.read()
     name = context or known.current
-    if name != contexts.LOCAL:
-        found = known.get(name)
-        token = None if token_file or os.environ.get(_TOKEN) else contexts.token_of(found)
-        return _behind(found.server, token or _token(found.server, token_file))
-    return _here(config)
+    if name == contexts.LOCAL:
+        return None
+    found = known.get(name)
+    token = None if token_file or os.environ.get(_TOKEN) else contexts.token_of(found)
+    return found.server, token or _token(found.server, token_file)
 
 
-def _here(config: Path | None) -> Gateway:
-    from newapi.config.load import load_server
-    from newapi.ops.gateway import LocalGateway
+def _socket(loaded: Loaded) -> str | None:
+    """Return the admin socket of the server that runs here, None when none does."""
     from newapi.ops.listening import answers
-    from newapi.ops.local import admin_socket, open_local
+    from newapi.ops.local import admin_socket
 
-    loaded = load_server(config)
     socket = admin_socket(loaded.config.server, loaded.path)
-    if socket is not None and socket.exists() and answers(socket):
-        return _behind(f"unix:{socket}", None)
-    return LocalGateway(open_local(config, server_only=True), account())
+    return f"unix:{socket}" if socket is not None and socket.exists() and answers(socket) else None
 
 
 def _behind(server: str, token: Secret | None) -> Gateway:

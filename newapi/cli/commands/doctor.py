@@ -21,9 +21,9 @@ def doctor(
 ) -> None:
     """Look for what is wrong, or soon will be; leave with 8 when there is anything.
 
-    Looked at: the configuration, the database and its migrations, who may read the master key, the clock, the
-    keyring, whether each reference resolves, proxies, the disk. Commands in references are run where the
-    configuration allows them.
+    Looked at: the configuration, the database and its migrations, the workers of the server that runs, who may read
+    the master key, the clock, the keyring, whether each reference resolves, proxies, the disk. Commands in references
+    are run where the configuration allows them.
 
     Examples:
         newapi doctor

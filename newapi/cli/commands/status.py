@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
+
+if TYPE_CHECKING:
+    from newapi.ops.processes import Worker
 
 
 def status(
@@ -36,6 +40,7 @@ def status(
                 "generation": now.generation,
                 "configuration": f"{now.sync}{drift}",
                 "serving": now.serving,
+                "workers": _workers(now.workers),
                 "channels": ", ".join(f"{count} {state}" for state, count in now.channels.items()),
                 "requests today": now.requests,
                 "errors today": now.errors,
@@ -47,3 +52,16 @@ def status(
         show(now, output)
     if exit_code and now.sync != "in sync":
         raise typer.Exit(ExitCode.DIFFERS)
+
+
+def _workers(workers: Sequence[Worker]) -> str:
+    """Return them for people: how many of each state, the requests under way, and how often one was started anew."""
+    from collections import Counter
+
+    states = Counter(worker.state for worker in workers)
+    told = [f"{count} {state}" for state, count in states.items()]
+    if under_way := sum(worker.in_flight for worker in workers):
+        told.append(f"{under_way} requests under way")
+    if restarts := sum({worker.slot: worker.restarts for worker in workers}.values()):
+        told.append(f"{restarts} restarted")
+    return ", ".join(told)
