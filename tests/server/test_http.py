@@ -114,7 +114,7 @@ async def test_what_takes_too_long_is_cut_off(again: bool) -> None:
         read, out = await connect()
         out.write(GET.replace(b"/ ", b"/slow "))
         await asyncio.sleep(0)
-        while not served.server.server_state.tasks:
+        while not served.server.server_state.tasks:  # noqa: ASYNC110  (nobody tells when)
             await asyncio.sleep(0.001)
         served.server.stop()
         if again:

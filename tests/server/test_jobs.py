@@ -11,12 +11,12 @@ import pytest
 from newapi.server import jobs
 from newapi.server.jobs import Job, Jobs
 from newapi.store import leases
-from tests.store.databases import fresh
+from newapi.store.database import open_database
 
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  (it looks at what threads do)
             await asyncio.sleep(0.005)
 
 
@@ -27,7 +27,7 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_one_of_two_does_it_and_the_other_one_takes_over(tmp_path: Path) -> None:
-    db = fresh(tmp_path)
+    db = open_database("sqlite:///jobs.db", relative_to=tmp_path)
     done: list[str] = []
     first = Jobs(db, [Job("a job", lambda: 0.01, lambda: done.append("first"))])
     first.start()
@@ -45,7 +45,7 @@ async def test_one_of_two_does_it_and_the_other_one_takes_over(tmp_path: Path) -
 
 
 async def test_one_that_died_is_replaced_when_its_lease_is_over(tmp_path: Path) -> None:
-    db = fresh(tmp_path)
+    db = open_database("sqlite:///jobs.db", relative_to=tmp_path)
     assert leases.take(db, jobs.LEASE, "dead", 0.2)
     done: list[int] = []
     after = Jobs(db, [Job("a job", lambda: 60, lambda: done.append(1), first=True)])
@@ -58,7 +58,7 @@ async def test_one_that_died_is_replaced_when_its_lease_is_over(tmp_path: Path) 
 async def test_what_fails_is_told_and_done_again_and_what_is_never_due_is_not_done(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    db = fresh(tmp_path)
+    db = open_database("sqlite:///jobs.db", relative_to=tmp_path)
     tried: list[int] = []
 
     def fail() -> None:

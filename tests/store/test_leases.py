@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 
 from newapi.store import leases
 from newapi.store.database import open_database
 
 
-def test_one_holds_it_and_keeps_it_until_it_is_over_or_given_back(database_url: str, tmp_path: Path) -> None:
-    db = open_database(database_url, relative_to=tmp_path)
+def test_one_holds_it_and_keeps_it_until_it_is_over_or_given_back(database_url: str) -> None:
+    db = open_database(database_url)
     assert leases.take(db, "jobs", "a", 60)
     assert leases.take(db, "jobs", "a", 60)
     assert not leases.take(db, "jobs", "b", 60)
@@ -25,8 +24,8 @@ def test_one_holds_it_and_keeps_it_until_it_is_over_or_given_back(database_url: 
     db.close()
 
 
-def test_of_many_who_ask_at_once_one_gets_it(database_url: str, tmp_path: Path) -> None:
-    db = open_database(database_url, relative_to=tmp_path)
+def test_of_many_who_ask_at_once_one_gets_it(database_url: str) -> None:
+    db = open_database(database_url)
     many = 8
     together = Barrier(many)
 

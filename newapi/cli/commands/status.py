@@ -40,7 +40,7 @@ def status(
                 "generation": now.generation,
                 "configuration": f"{now.sync}{drift}",
                 "serving": now.serving,
-                "workers": _workers(now.workers),
+                **({"workers": _workers(now.workers)} if now.workers else {}),
                 "channels": ", ".join(f"{count} {state}" for state, count in now.channels.items()),
                 "requests today": now.requests,
                 "errors today": now.errors,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from newapi.base.errors import NewapiError
+from newapi.base.errors import NotFound
 from newapi.config.load import load
 from newapi.ops.processes import Processes
 from newapi.server.routes.admin.auth import Call, Door
@@ -45,5 +45,5 @@ def drain(call: Call) -> Processes:
 
 def _server(call: Call) -> Server:
     if call.runtime.processes is None:
-        raise NewapiError("This gateway is not served by `newapi serve`", status=501, code="not_served")
+        raise NotFound("This gateway is not served by `newapi serve`")
     return call.runtime.processes
