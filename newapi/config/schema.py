@@ -107,7 +107,7 @@ class MailSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
 
 
 NoticeAbout = Literal[
-    "channel_resting", "channel_tripped", "budget", "balance", "no_price", "drift", "ledger", "models"
+    "channel_resting", "channel_tripped", "channel_test", "budget", "balance", "no_price", "drift", "ledger", "models"
 ]
 """What a notice may be about: an alert, or the news that a scheduled look at upstreams brought."""
 
@@ -166,7 +166,13 @@ class HealthSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     probe_every: Interval = 600.0
     """How often rested and disabled channels are tried; 0 is never."""
     balance_every: Interval = 0.0
-    """How often providers are asked for the balance; 0 is never."""
+    """How often providers are asked for the balance; 0 is never. A channel with nothing left is disabled."""
+    balance_low: Usd = Decimal(0)
+    """USD; a notice is given when a balance is below it."""
+    models_every: Interval = 0.0
+    """How often upstreams are asked for their models; notices say what is new, and what a channel serves in vain."""
+    test_every: Interval = 0.0
+    """How often every enabled channel is tested; 0 is never. Each test costs a few tokens."""
 
 
 class BillingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

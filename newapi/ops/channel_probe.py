@@ -80,7 +80,8 @@ class Tested(Struct, frozen=True):
     status: int = 0
 
 
-def _perform(call: HttpCall, timeout: float, proxy: str) -> HttpReply:
+def perform_call(call: HttpCall, timeout: float, proxy: str) -> HttpReply:
+    """Make a call as a channel does: `proxy` is "" for none. Raises UpstreamError."""
     return perform(call, timeout, proxy=proxy)
 
 
@@ -95,7 +96,7 @@ def probe(
     endpoint: str = "",
     stream: bool = False,
     key: int | None = None,
-    send: Perform = _perform,
+    send: Perform = perform_call,
 ) -> Tested:
     """Ask a channel something small, and note how long it took; it is neither enabled nor disabled for it.
 
@@ -132,7 +133,7 @@ def probe(
 
 
 def probe_all(
-    local: Local, views: Sequence[ChannelView], *, model: str = "", stream: bool = False, send: Perform = _perform
+    local: Local, views: Sequence[ChannelView], *, model: str = "", stream: bool = False, send: Perform = perform_call
 ) -> list[Tested]:
     """Ask several channels, a few at a time; return how each did, in their order."""
 
@@ -271,7 +272,7 @@ def _body(kind: Kind, model: str, stream: bool) -> dict[str, Any]:
 # -- models and balance ----------------------------------------------------------------------
 
 
-def fetch_models(local: Local, view: ChannelView, *, send: Perform = _perform) -> list[str]:
+def fetch_models(local: Local, view: ChannelView, *, send: Perform = perform_call) -> list[str]:
     """Return the models that a channel's upstream lists, with the first of its keys that is used.
 
     Raises:
@@ -282,7 +283,7 @@ def fetch_models(local: Local, view: ChannelView, *, send: Perform = _perform) -
     return models_of(channel.spec, channel.keys[0], send=send)
 
 
-def models_of(spec: ChannelSpec, key: Secret, *, send: Perform = _perform) -> list[str]:
+def models_of(spec: ChannelSpec, key: Secret, *, send: Perform = perform_call) -> list[str]:
     """Return the models that an upstream lists.
 
     Raises:
@@ -301,7 +302,12 @@ def models_of(spec: ChannelSpec, key: Secret, *, send: Perform = _perform) -> li
     return [name.removeprefix("models/") for name in names if isinstance(name, str) and name]
 
 
-def balance(local: Local, view: ChannelView, *, send: Perform = _perform) -> float:
+def tells_balance(view: ChannelView) -> bool:
+    """Return whether the upstream of a channel says what is left on its account."""
+    return view.spec.type in _BALANCES and len(view.references) < 2
+
+
+def balance(local: Local, view: ChannelView, *, send: Perform = perform_call) -> float:
     """Return what an upstream account has left, USD, and note it.
 
     Raises:

@@ -7,13 +7,14 @@ import hmac
 import smtplib
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from email.message import EmailMessage
 from typing import Literal
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from newapi.base.errors import NewapiError, NotFound
 from newapi.base.http import HttpCall, HttpReply
@@ -81,6 +82,28 @@ class Throttle:
             return False
         told.append(now)
         return True
+
+
+class Board:
+    """What stands at the moment: says what is new since it was told last, and what is over."""
+
+    def __init__(self) -> None:
+        self._standing: dict[tuple[str, str], Notice] = {}
+
+    def update(self, standing: Iterable[Notice], now: float, *, unknown: Collection[str] = ()) -> list[Notice]:
+        """Take what stands now; return a notice for each thing that came or went.
+
+        Args:
+            standing: All that stands.
+            now: Unix seconds.
+            unknown: Subjects of which nothing could be found out: what stood of them still does.
+        """
+        found = {(n.about, n.subject): n for n in standing}
+        found |= {key: n for key, n in self._standing.items() if key[1] in unknown and key not in found}
+        news = [n for key, n in found.items() if key not in self._standing]
+        gone = [n for key, n in self._standing.items() if key not in found]
+        self._standing = found
+        return [*news, *(replace(n, title=f"Over: {n.title}", at=now, over=True) for n in gone)]
 
 
 # -- what is sent --------------------------------------------------------------------------

@@ -25,6 +25,7 @@ def models(
     from newapi.ops import channels
     from newapi.ops.channel_probe import fetch_models
     from newapi.ops.local import open_local
+    from newapi.ops.upkeep import missing
     from newapi.relay.snapshot import Models
 
     local = open_local(config, server_only=True)
@@ -34,7 +35,5 @@ def models(
         show([{"name": m, "upstream": spec.model_mapping.get(m, m)} for m in spec.models], output)
         return
     served, there = Models(spec.models), set(fetch_models(local, channel))
-    # A name that is mapped is not the upstream's: it is missing only where what it is mapped to is.
-    missing = [m for m in spec.models if m in served.exact and spec.model_mapping.get(m, m) not in there]
     rows = [{"name": m, "served": m in served, "upstream": True} for m in sorted(there)]
-    show([*rows, *({"name": m, "served": True, "upstream": False} for m in missing)], output)
+    show([*rows, *({"name": m, "served": True, "upstream": False} for m in missing(channel, there))], output)
