@@ -6,7 +6,6 @@ import math
 
 from newapi.tui.widgets.tones import Line
 
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 WARN, FULL = 0.8, 1.0
 """Shares from which a bar has the tone of a warning, and of an error."""
 
@@ -26,15 +25,13 @@ def bar(share: float | None, width: int, *, tone: str = "", ascii: bool = False)
         return (("." * width if ascii else "┄" * width, "dim"),)
     share = min(1.0, max(0.0, share))
     tone = tone or ("bad" if share >= FULL else "warn" if share >= WARN else "good")
-    empty = "." if ascii else "░"
     if ascii:
         full = _filled(share, width)
-        return tuple(p for p in (("#" * full, tone), (empty * (width - full), "dim")) if p[0])
-    eighths = _filled(share, width * 8)
-    full, rest = divmod(eighths, 8)
-    part = _EIGHTHS[rest] if rest else ""
-    left = width - full - len(part)
-    return tuple(p for p in (("█" * full + part, tone), (empty * left, "dim")) if p[0])
+        line = (("#" * full, tone), ("." * (width - full), "dim"))
+    else:
+        full, half = divmod(_filled(share, width * 2), 2)
+        line = (("━" * full + "╸" * half, tone), ("─" * (width - full - half), "dim"))
+    return tuple(piece for piece in line if piece[0])
 
 
 def _filled(share: float, steps: int) -> int:

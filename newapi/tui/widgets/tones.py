@@ -40,7 +40,7 @@ _PLAIN: Mapping[str, Style] = {
     "dim": Style(dim=True),
     "bold": Style(bold=True),
     "title": Style(bold=True),
-    "strong": Style(bold=True),
+    "underline": Style(underline=True),
 }
 
 

@@ -11,14 +11,14 @@ from newapi.tui.widgets.tones import plain, width
 @pytest.mark.parametrize(
     ("share", "said", "tone"),
     [
-        (0, "░░░░", "dim"),
-        (0.001, "▏░░░", "good"),
-        (0.5, "██░░", "good"),
-        (0.8, "███▎", "warn"),
-        (0.999, "███▉", "warn"),
-        (1, "████", "bad"),
-        (7, "████", "bad"),
-        (-1, "░░░░", "dim"),
+        (0, "────", "dim"),
+        (0.001, "╸───", "good"),
+        (0.5, "━━──", "good"),
+        (0.8, "━━━─", "warn"),
+        (0.999, "━━━╸", "warn"),
+        (1, "━━━━", "bad"),
+        (7, "━━━━", "bad"),
+        (-1, "────", "dim"),
         (None, "┄┄┄┄", "dim"),
     ],
 )
