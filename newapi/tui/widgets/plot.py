@@ -31,6 +31,8 @@ _MARKS = "*+ox#%"
 _STEPS = (1, 2, 2.5, 5, 10)
 _TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800)
 _MIN_WIDTH, _MIN_HEIGHT = 12, 3
+_SMALLEST = 1e-12
+"""Ranges below this are none."""
 _LARGEST = 1e300
 """Beyond this, sums of numbers are no numbers any more."""
 
@@ -54,8 +56,8 @@ class Series(Struct, frozen=True):
 def ticks(low: float, high: float, count: int) -> list[float]:
     """Return round numbers, evenly apart, that enclose `low` to `high`: at least two, at most `count` (2 or more)."""
     high = max(high, low)
-    if high == low:
-        high = low + (abs(low) or 1)
+    if high - low < _SMALLEST:
+        high = low + max(abs(low), 1)
     rough = (high - low) / max(1, count - 1)
     size = 10.0 ** math.floor(math.log10(rough))
     for factor in (*(f * size for f in _STEPS), 20 * size, 50 * size):
