@@ -1,0 +1,186 @@
+"""What all screens have in common: the frame around them, when they are told what is new, how they ask and act.
+
+A screen is a file in `newapi/tui/screens/` with one class::
+
+    class ChannelsScreen(LiveScreen):
+        \"\"\"Every channel, its health and its latency.\"\"\"
+
+        TITLE = "Channels"
+        KEY = "2"
+        BINDINGS: ClassVar[list[BindingType]] = [
+            Binding("t", "test", "test", id="channels.test"),
+            Binding("d", "disable", "disable", id="channels.disable"),
+        ]
+
+        def body(self) -> ComposeResult:
+            yield ChannelTable()
+
+        def show(self, model: Model) -> None:
+            ...  # put what the model holds now into the widgets: update what differs, never clear
+
+Every binding has an `id`, `<screen>.<action>`: people remap keys by it. The first line of the class's docstring stands in
+the help. What a screen shows comes from the model, which the stream feeds, or from the gateway, which is asked in a
+thread (`ask`); what it changes, it changes through `act`, which asks first and shows the command that does the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widgets import Static
+
+from newapi.base.errors import NewapiError
+from newapi.ops.gateway import Gateway
+from newapi.tui.frame import Foot, Head, Tabs
+from newapi.tui.model import Model
+
+if TYPE_CHECKING:
+    from newapi.tui.app import Tui
+
+T = TypeVar("T")
+
+MIN_WIDTH, MIN_HEIGHT = 60, 15
+"""Below this nothing is shown but what is needed."""
+
+NARROW = 100
+"""Below this many columns a screen has the class `-narrow`: panes that stood beside each other stack."""
+
+
+class LiveScreen(Screen[None]):
+    """One of the screens behind the tabs.
+
+    Attributes:
+        TITLE: Its name in the tabs.
+        KEY: The digit that opens it.
+        RANGES: Whether `t` (the time range) and `model.range` mean something here.
+    """
+
+    TITLE: ClassVar[str] = ""
+    KEY: ClassVar[str] = ""
+    RANGES: ClassVar[bool] = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-broad"), (150, "-broadest")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "back", id="screen.back", show=False),
+    ]
+
+    # -- what a screen says ------------------------------------------------------------------
+
+    def body(self) -> ComposeResult:
+        """Yield what stands between the tabs and the line of keys."""
+        raise NotImplementedError
+
+    def show(self, model: Model) -> None:
+        """Show what the model holds now.
+
+        Called when the screen comes to the front, and then once a tick (a second; two with `--low-bandwidth`) while it
+        is there, something is new, and nobody paused. Only what differs should be changed: what is not, costs nothing
+        to send.
+        """
+        raise NotImplementedError
+
+    def opened(self, argument: str) -> None:
+        """Take what followed the screen's name in the palette: `model=gpt*` of `:logs model=gpt*`.
+
+        By default it is the filter: a screen that has one overrides `filter`.
+        """
+        self.filter(argument)
+
+    def filter(self, text: str) -> None:
+        """Show only what `text` describes; "" shows all again."""
+
+    def go_back(self) -> bool:
+        """Undo one step: close a detail, drop a filter. Say whether there was one."""
+        return False
+
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """Return what is shown, as it is exported by `E`: names of columns and plain values."""
+        return ()
+
+    def toml(self) -> str:
+        """Return what is under the cursor as TOML, as it is copied by `y`; "" when nothing is."""
+        return ""
+
+    # -- what a screen may use ---------------------------------------------------------------
+
+    @property
+    def tui(self) -> Tui:
+        """The application."""
+        return cast("Tui", self.app)
+
+    @property
+    def model(self) -> Model:
+        """What is known: the stream keeps it up to date."""
+        return self.tui.model
+
+    def ask(self, question: Callable[[Gateway], T], then: Callable[[T], None]) -> None:
+        """Ask the gateway something in a thread, and hand the answer to `then` in the screen's own.
+
+        A question that is still under way when the same screen asks the next one goes on. What goes wrong is told in a
+        corner. Without a gateway (a recording is played) nothing happens.
+        """
+        self.tui.ask(question, then, owner=self)
+
+    def act(
+        self,
+        question: str,
+        command: str,
+        deed: Callable[[Gateway], T],
+        then: Callable[[T], str | None] | None = None,
+    ) -> None:
+        """Ask whether to do something, showing the command that does the same, and do it in a thread.
+
+        Args:
+            question: What is about to happen: `Disable channel openai-main?`
+            command: `newapi channel disable openai-main`.
+            deed: Does it.
+            then: Called with what `deed` returned; what it returns is told in a corner.
+        """
+        self.tui.act(question, command, deed, then, owner=self)
+
+    # -- the frame ---------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield Head()
+        yield Tabs()
+        with Vertical(id="body"):
+            yield from self.body()
+        yield Foot()
+        yield Static(id="too-small")
+
+    def on_screen_resume(self) -> None:
+        self.call_after_refresh(self.refresh_live)
+
+    def on_resize(self) -> None:
+        width, height = self.app.size
+        small = width < MIN_WIDTH or height < MIN_HEIGHT
+        self.set_class(small, "-too-small")
+        if small:
+            need = f"newapi tui needs {MIN_WIDTH}×{MIN_HEIGHT}\nthis is {width}×{height}"
+            self.query_one("#too-small", Static).update(need)
+
+    def refresh_live(self) -> None:
+        """Show what is new, in the frame and in the screen."""
+        if not self.is_mounted:
+            return
+        for part in (Head, Tabs):
+            self.query_one(part).show(self.tui)
+        self.show(self.model)
+
+    def action_back(self) -> None:
+        if not self.go_back():
+            self.tui.back()
+
+
+def failure(error: Exception) -> str:
+    """Return what to tell of an error in a corner of the screen."""
+    if isinstance(error, NewapiError):
+        hint = getattr(error, "hint", "")
+        return f"{error.message}\n{hint}" if hint else error.message
+    return f"{type(error).__name__}: {error}"
