@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Input, Label
 
 if TYPE_CHECKING:
     from newapi.tui.app import Tui
@@ -18,7 +21,13 @@ Piece = tuple[int, Content]
 class Line(Widget, can_focus=False):
     """One line, drawn again only when it says something else."""
 
-    DEFAULT_CSS = "Line { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }"
+    DEFAULT_CSS = """
+    Line {
+        height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis;
+        link-style: none; link-color: $text; link-background: transparent;
+        link-style-hover: underline; link-color-hover: $text-accent; link-background-hover: transparent;
+    }
+    """
     ALLOW_SELECT = False
 
     def __init__(self) -> None:
@@ -62,16 +71,24 @@ def _head(tui: Tui) -> Iterator[Piece]:
         yield 1, Content.styled(f"{glyphs.pause} paused", "bold $text-warning")
     if model.version:
         yield 7, Content(f"v{model.version}")
-    if model.generation:
-        sync = "" if model.sync == "in sync" else "$text-warning"
-        yield 5, Content.assemble(f"generation {model.generation} ", (model.sync, sync))
+    if model.system.generation:
+        sync = model.system.sync
+        yield 5, Content.assemble(f"generation {model.system.generation}", *_sync(sync))
     if model.is_known:
         yield 2, Content.assemble((f"{model.per_second:.1f}", "bold"), " req/s")
         bad = model.error_share >= 0.05
-        yield 3, Content.assemble((f"{100 * model.error_share:.1f} %", "bold $text-error" if bad else "bold"), " errors")
+        yield (
+            3,
+            Content.assemble((f"{100 * model.error_share:.1f} %", "bold $text-error" if bad else "bold"), " errors"),
+        )
         yield 4, Content.assemble((f"${model.usd_per_hour:.2f}", "bold"), "/h")
     if tui.read_only:
         yield 6, Content.styled("read-only", "$text-warning")
+
+
+def _sync(sync: str) -> Iterator[tuple[str, str]]:
+    if sync != "unknown":
+        yield f" {sync}", "" if sync == "in sync" else "$text-warning"
 
 
 def _link(tui: Tui) -> tuple[str, str]:
@@ -104,6 +121,36 @@ def _tab(tui: Tui, name: str, front: bool, shorten: int | None) -> Content:
     if front:
         text = Content.styled(f"{kind.KEY} {kind.TITLE}", "bold reverse")
     return text.stylize(f"@click=app.open({name!r})")
+
+
+class FilterBar(Horizontal):
+    """The line in which a filter is typed; what is typed is in force at once."""
+
+    def compose(self) -> ComposeResult:
+        yield Label("/ ")
+        yield Input(compact=True)
+        yield Label("", classes="problem")
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.query_one(Input).value
+
+    def begin(self, text: str) -> None:
+        """Open the line with `text` in it."""
+        self.add_class("-open")
+        line = self.query_one(Input)
+        line.value = text
+        line.focus()
+
+    def close(self) -> None:
+        """Put the line away; the filter stays."""
+        self.remove_class("-open")
+        self.complain("")
+
+    def complain(self, problem: str) -> None:
+        """Say what is wrong with what is typed."""
+        self.query_one(".problem", Label).update(Content(problem))
 
 
 class Foot(Line):

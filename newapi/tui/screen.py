@@ -18,8 +18,8 @@ A screen is a file in `newapi/tui/screens/` with one class::
         def show(self, model: Model) -> None:
             ...  # put what the model holds now into the widgets: update what differs, never clear
 
-Every binding has an `id`, `<screen>.<action>`: people remap keys by it. The first line of the class's docstring stands in
-the help. What a screen shows comes from the model, which the stream feeds, or from the gateway, which is asked in a
+Every binding has an `id`, `<screen>.<action>`: people remap keys by it. The first line of the class's docstring stands
+in the help. What a screen shows comes from the model, which the stream feeds, or from the gateway, which is asked in a
 thread (`ask`); what it changes, it changes through `act`, which asks first and shows the command that does the same.
 """
 
@@ -32,12 +32,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from newapi.base.errors import NewapiError
 from newapi.ops.gateway import Gateway
-from newapi.tui.frame import Foot, Head, Tabs
+from newapi.tui.frame import FilterBar, Foot, Head, Tabs
 from newapi.tui.model import Model
+from newapi.tui.widgets.ask import Answers, Ask
 
 if TYPE_CHECKING:
     from newapi.tui.app import Tui
@@ -60,12 +61,13 @@ class LiveScreen(Screen[None]):
         RANGES: Whether `t` (the time range) and `model.range` mean something here.
     """
 
-    TITLE: ClassVar[str] = ""
+    TITLE: ClassVar[str] = ""  # pyright: ignore[reportIncompatibleVariableOverride]  (each has one)
     KEY: ClassVar[str] = ""
     RANGES: ClassVar[bool] = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-broad"), (150, "-broadest")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall")]  # noqa: RUF012
 
+    AUTO_FOCUS = "#body *"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", id="screen.back", show=False),
     ]
@@ -93,7 +95,18 @@ class LiveScreen(Screen[None]):
         self.filter(argument)
 
     def filter(self, text: str) -> None:
-        """Show only what `text` describes; "" shows all again."""
+        """Show only what `text` describes; "" shows all again.
+
+        Called as it is typed after `/`.
+
+        Raises:
+            ValueError: It is no filter; what it says is shown beside it, and the filter before stays in force.
+        """
+
+    @property
+    def filter_text(self) -> str:
+        """The filter in force, "" for none: what stands there when `/` is pressed."""
+        return ""
 
     def go_back(self) -> bool:
         """Undo one step: close a detail, drop a filter. Say whether there was one."""
@@ -108,6 +121,11 @@ class LiveScreen(Screen[None]):
         return ""
 
     # -- what a screen may use ---------------------------------------------------------------
+
+    @property
+    def name_of(self) -> str:
+        """The name of its file."""
+        return type(self).__module__.rpartition(".")[2]
 
     @property
     def tui(self) -> Tui:
@@ -129,20 +147,21 @@ class LiveScreen(Screen[None]):
 
     def act(
         self,
-        question: str,
-        command: str,
-        deed: Callable[[Gateway], T],
+        question: Ask,
+        deed: Callable[[Gateway, Answers], T],
         then: Callable[[T], str | None] | None = None,
     ) -> None:
         """Ask whether to do something, showing the command that does the same, and do it in a thread.
 
+        Nothing is asked where nothing may be done: that is told instead.
+
         Args:
-            question: What is about to happen: `Disable channel openai-main?`
-            command: `newapi channel disable openai-main`.
-            deed: Does it.
-            then: Called with what `deed` returned; what it returns is told in a corner.
+            question: What is about to happen, and what has to be typed for it:
+                `Ask("Disable channel a?", "newapi channel disable a")`.
+            deed: Does it, given the gateway and what was typed.
+            then: Called with what `deed` returned; what it returns is told in a corner. Without it, `Done` is.
         """
-        self.tui.act(question, command, deed, then, owner=self)
+        self.tui.act(question, deed, then, owner=self)
 
     # -- the frame ---------------------------------------------------------------------------
 
@@ -151,6 +170,7 @@ class LiveScreen(Screen[None]):
         yield Tabs()
         with Vertical(id="body"):
             yield from self.body()
+        yield FilterBar()
         yield Foot()
         yield Static(id="too-small")
 
@@ -166,15 +186,49 @@ class LiveScreen(Screen[None]):
             self.query_one("#too-small", Static).update(need)
 
     def refresh_live(self) -> None:
-        """Show what is new, in the frame and in the screen."""
+        """Show what is new: in the frame, and unless it is paused in the screen."""
         if not self.is_mounted:
             return
-        for part in (Head, Tabs):
-            self.query_one(part).show(self.tui)
-        self.show(self.model)
+        self.query_one(Head).show(self.tui)
+        self.query_one(Tabs).show(self.tui)
+        if not self.tui.is_paused:
+            self.show(self.model)
+
+    # -- the filter --------------------------------------------------------------------------
+
+    def begin_filter(self) -> None:
+        """Let a filter be typed."""
+        self.query_one(FilterBar).begin(self.filter_text)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        bar = self.query_one(FilterBar)
+        if event.input.parent is bar and bar.has_class("-open"):
+            try:
+                self.filter(event.value)
+            except ValueError as error:
+                bar.complain(str(error))
+            else:
+                bar.complain("")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.parent is self.query_one(FilterBar):
+            self._end_filter()
+
+    def _end_filter(self) -> None:
+        self.query_one(FilterBar).close()
+        self.focus_body()
+
+    def focus_body(self) -> None:
+        """Let keys go to what the screen is about: the first thing in it that takes them."""
+        found = (w for w in self.query("#body *") if w.can_focus and w.display)
+        self.set_focus(next(found, None))
 
     def action_back(self) -> None:
-        if not self.go_back():
+        bar = self.query_one(FilterBar)
+        if bar.has_class("-open"):
+            self.filter("")
+            self._end_filter()
+        elif not self.go_back():
             self.tui.back()
 
 

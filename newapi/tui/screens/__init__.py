@@ -1,7 +1,7 @@
-"""The screens: `screens/<name>.py` is the screen `<name>`, and holds one class derived from `newapi.tui.screen.LiveScreen`.
+"""The screens: `screens/<name>.py` is the screen `<name>`, and holds one class derived from `LiveScreen`.
 
-Nothing else has to be said: its `KEY` opens it, its tab is shown in the order of the keys, `:<name>` goes there. Modules
-that begin with `_` are no screens.
+Nothing else has to be said: its `KEY` opens it, its tab is shown in the order of the keys, `:<name>` goes there.
+Modules that begin with `_` are no screens.
 """
 
 from __future__ import annotations

@@ -1,0 +1,37 @@
+"""The view as a file: CSV, in the directory where the dashboard was started."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def write(name: str, rows: Sequence[Mapping[str, Any]], now: float) -> Path:
+    """Write rows to `newapi-<name>-<time>.csv` and return where that is; a file that is there is left alone.
+
+    Raises:
+        ValueError: There are no rows.
+        OSError: It cannot be written.
+    """
+    if not rows:
+        raise ValueError("There is nothing to export here")
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
+    path = Path(f"newapi-{name}-{stamp}.csv").absolute()
+    columns = list(rows[0])
+    with path.open("x", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    return path
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a spreadsheet may take it: one that looks like a formula is text."""
+    if isinstance(value, list | tuple | set | frozenset):
+        value = ", ".join(str(v) for v in value)
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return "" if value is None else value
