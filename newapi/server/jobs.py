@@ -47,7 +47,7 @@ class Jobs:
     def __init__(self, db: Database, jobs: Sequence[Job]) -> None:
         """Prepare to do `jobs`."""
         self._db = db
-        self._jobs = jobs
+        self.all = jobs
         self._holder = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._began: dict[str, float] = {}
         self._doing: dict[str, asyncio.Task[None]] = {}
@@ -94,12 +94,12 @@ class Jobs:
             leads = False
         if leads and not self.leads:
             now = asyncio.get_running_loop().time()
-            self._began = {job.name: now for job in self._jobs if not job.first}
+            self._began = {job.name: now for job in self.all if not job.first}
         self.leads = leads
 
     def _begin(self, now: float) -> None:
         """Begin the jobs that are due and not being done."""
-        for job in self._jobs:
+        for job in self.all:
             every, before = job.every(), self._began.get(job.name)
             if not every or job.name in self._doing or (before is not None and now - before < every):
                 continue

@@ -13,15 +13,19 @@ from typing import Protocol
 
 from newapi.base.mask import mask
 from newapi.base.secret import Secret
+from newapi.config.schema import HealthSpec
 from newapi.ops import channel_probe, channels
 from newapi.ops.local import Local
+from newapi.ops.notices import Notice
 from newapi.ops.processes import Processes
+from newapi.ops.upkeep import Upkeep
 from newapi.relay.build import balances, build
 from newapi.relay.gateway import Gateway, Limits
 from newapi.relay.journal import Journal
 from newapi.relay.ledger import Ledger
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.server.jobs import Job, Jobs
+from newapi.server.notifier import Notifier
 from newapi.store import channels as store_channels
 from newapi.store import ledger as store_ledger
 from newapi.store import snapshot as store_snapshot
@@ -84,13 +88,9 @@ class Runtime:
             disable=self._disable,
         )
         self._learn_budgets(self.gateway.snapshot)
-        self.jobs = Jobs(
-            local.db,
-            [
-                Job("asking tripped channels", lambda: self.gateway.snapshot.health.probe_every, self._probe),
-                Job("pruning the log", self._prune_every, self._prune, first=True),
-            ],
-        )
+        self.notifier = Notifier(lambda: self.local)
+        self.upkeep = Upkeep(local)
+        self.jobs = Jobs(local.db, self._jobs())
 
     def drain(self) -> None:
         """Take note that this process comes to its end."""
@@ -134,6 +134,24 @@ class Runtime:
             if not done.error and store_channels.set_state(self.local.db, view.id, "enabled", expect="tripped"):
                 log.info("channel %r answers again and is enabled", view.name)
                 self.gateway.health.revive(view.id)
+
+    def _jobs(self) -> list[Job]:
+        """Return what one process does for all."""
+
+        def health() -> HealthSpec:
+            return self.gateway.snapshot.health
+
+        def tell(look: Callable[[], list[Notice]]) -> Callable[[], None]:
+            return lambda: self.notifier.tell(look())
+
+        upkeep = self.upkeep
+        return [
+            Job("asking tripped channels", lambda: health().probe_every, self._probe),
+            Job("asking for balances", lambda: health().balance_every, tell(lambda: upkeep.balances(health()))),
+            Job("asking for models", lambda: health().models_every, tell(upkeep.models)),
+            Job("testing channels", lambda: health().test_every, tell(upkeep.tests)),
+            Job("pruning the log", self._prune_every, self._prune, first=True),
+        ]
 
     def _prune_every(self) -> float:
         return PRUNE_SECONDS if self.local.config.log.keep_days else 0

@@ -113,8 +113,6 @@ def without_effect(config: Config) -> list[str]:
     """Return the settings that a configuration may say, and this version does not act on."""
     said = {
         "server.cache": bool(config.server.cache),
-        "notices": bool(config.notices),
-        "health.balance_every": bool(config.health.balance_every),
         "models.*.fallback": any(m.fallback for m in config.models.values()),
     }
     return [name for name, is_said in said.items() if is_said]

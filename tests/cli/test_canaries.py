@@ -19,9 +19,9 @@ from newapi.store.ledger import UsageRecord, write_record
 
 CANARIES = (
     *("sk-canaryenv0000000000000000000000", "canary-in-the-keyring", "canary-in-the-database"),
-    *("canary-in-a-file", "canary-proxy-password", "canary-for-openai", "canary-of-a-user"),
+    *("canary-in-a-file", "canary-proxy-password", "canary-for-openai", "canary-of-a-user", "canary-hook"),
 )
-ENV, KEYRING, DATABASE, FILE, PROXY, FOUND, PASSWORD = CANARIES
+ENV, KEYRING, DATABASE, FILE, PROXY, FOUND, PASSWORD, HOOK = CANARIES
 CONFIG = """\
 [server]
 listen = "127.0.0.1:1"
@@ -35,6 +35,11 @@ type = "openai"
 keys = ["env:CANARY", "keyring:canary", "secret:canary", "file:canary.txt"]
 models = ["m"]
 proxy = "env:CANARY_PROXY"
+
+[notices.chat]
+via = "webhook"
+url = "env:CANARY_HOOK"
+secret = "env:CANARY"
 
 [tokens.ci]
 unlimited = true
@@ -50,6 +55,7 @@ READING = (
     *("group list -o json", "group get default", "logs", "logs -o json", "usage", "usage -o json", "trace r1 -o json"),
     *("route m -o json", "model price m", "db status -o json", "db check", "completion bash", "man --path"),
     *("token get nobody -o json", "secret set canary --dry-run", "init x --dry-run", "connect openai", "context list"),
+    *("notice list -o json", "notice test"),
 )
 NOT_READING = {
     *("api", "apply", "demo", "import", "mock", "rollback", "serve", "try", "init", "tui", "reload", "drain"),
@@ -67,6 +73,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NEWAPI_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.setenv("CANARY", ENV)
     monkeypatch.setenv("CANARY_PROXY", f"socks5://me:{PROXY}@127.0.0.1:1")
+    monkeypatch.setenv("CANARY_HOOK", f"http://127.0.0.1:1/{HOOK}")
     monkeypatch.setenv("OPENAI_API_KEY", FOUND)
     secrets.keep("canary", Secret(KEYRING))
     local = open_local(tmp_path / "config.toml")

@@ -1,0 +1,1 @@
+"""Who is told when something needs a look: `[notices.*]` of the configuration."""
