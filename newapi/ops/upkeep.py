@@ -98,9 +98,7 @@ class Upkeep:
         enabled = self._enabled()
         done = channel_probe.probe_all(self._local, enabled, send=self._send)
         standing = [
-            Notice(
-                "channel_test", t.channel, f"A test of channel {t.channel} failed", f"{t.model}: {t.error}", at=now
-            )
+            Notice("channel_test", t.channel, f"A test of channel {t.channel} failed", f"{t.model}: {t.error}", at=now)
             for t in done
             if t.error
         ]
