@@ -5,6 +5,7 @@
     │   └── Unsupported a format on the way cannot say what was asked: 400
     ├── UpstreamError   the upstream's: another channel may do better
     ├── NoChannel       nobody here serves that model: 503
+    ├── Busy            everybody who does is at a limit, or was told to wait: 429
     ├── ConfigError     the configuration file's
     ├── StoreError      the database's
     ├── NotFound        there is nothing of that name
@@ -122,6 +123,14 @@ class NoChannel(NewapiError):
 
     status = 503
     code = "model_not_found"
+
+
+class Busy(NewapiError):
+    """Every channel that serves the model is at a limit of its own, or its upstream has asked to be left alone."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    type = "rate_limit_error"
 
 
 class StoreError(NewapiError):

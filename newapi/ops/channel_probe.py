@@ -106,7 +106,7 @@ def probe(
         model: What to ask for; the channel's `test_model`, or its first model, when "".
         endpoint: New API's `endpoint_type`; by the model's name when "".
         stream: Whether to ask for a stream.
-        key: Which of its keys; the first that is used when None.
+        key: Which of its keys; `first_key` when None.
         send: Makes the call.
 
     Raises:
@@ -118,7 +118,7 @@ def probe(
     kind = ENDPOINTS[endpoint] if endpoint else kind_of(model)
     started, found, secret = time.monotonic(), NewapiError(""), Secret("")
     try:
-        channel = _channel(local, view, key)
+        channel = ready_channel(local, view, key)
         secret = channel.keys[0]
         _ask(channel, kind, model, stream, send)
     except CallerError:
@@ -161,18 +161,31 @@ def kind_of(model: str) -> Kind:
     return "responses" if "codex" in name else "chat"
 
 
-def _channel(local: Local, view: ChannelView, key: int | None) -> Channel:
+def ready_channel(local: Local, view: ChannelView, key: int | None) -> Channel:
+    """Return a channel with one of its keys, to be asked something that no caller asked.
+
+    Raises:
+        NewapiError: Its key cannot be resolved, or None is asked for and all are disabled.
+        CallerError: There is no such key.
+    """
     references = view.references
-    used = [i for i in range(len(references)) if i not in view.key_states]
     if key is not None and not 0 <= key < len(references):
         raise CallerError(f"Channel {view.name!r} has no key {key}")
-    if key is None and references and not used:
+    chosen = key if key is not None else first_key(view)
+    if references and chosen is None:
         raise NewapiError(f"Channel {view.name!r} has no enabled keys", code="no_available_key")
-    chosen = key if key is not None else next(iter(used), None)
     secret = Secret("") if chosen is None else local.resolve(references[chosen])
     # What is asked here is not what a caller asked, so nothing of a caller's headers is passed on.
     spec = replace(view.spec, headers=_static(view.spec), pass_through_body=False)
     return ready(view.id, view.name, spec, provider_of(spec), (secret,), local.resolve)
+
+
+def first_key(view: ChannelView) -> int | None:
+    """Return the position of the key that a channel is tested with: of those that are used, else of those that health
+    disabled, the first.
+    """
+    tripped = [i for i, state in view.key_states.items() if state.state == "tripped"]
+    return next((i for i in range(len(view.references)) if i not in view.key_states), min(tripped, default=None))
 
 
 def provider_of(spec: ChannelSpec) -> Provider:
@@ -279,7 +292,7 @@ def fetch_models(local: Local, view: ChannelView, *, send: Perform = perform_cal
         CallerError: Its type has no list of models.
         UpstreamError: It refuses, or answers what makes no sense.
     """
-    channel = _channel(local, view, None)
+    channel = ready_channel(local, view, None)
     return models_of(channel.spec, channel.keys[0], send=send)
 
 
@@ -319,7 +332,7 @@ def balance(local: Local, view: ChannelView, *, send: Perform = perform_call) ->
     ask = _BALANCES.get(view.spec.type)
     if ask is None:
         raise CallerError(f"{provider_of(view.spec).title} does not tell a balance")
-    channel = _channel(local, view, None)
+    channel = ready_channel(local, view, None)
     exchange = ask(lambda path: _get(channel.provider, channel.spec, channel.keys[0], path))
     left, currency = _run(exchange, lambda call: send(call, TIMEOUT, channel.spec.proxy))
     if currency == "CNY":

@@ -22,7 +22,7 @@ from newapi.config.schema import ChannelSpec
 from newapi.ops.apply import BY_HAND
 from newapi.ops.legacy import NAME_LIMIT, Told
 from newapi.ops.local import Local
-from newapi.store import audit, channels, clock, sealed, specs
+from newapi.store import audit, channels, clock, rests, sealed, specs
 from newapi.store.channels import ChannelRecord, State
 from newapi.store.database import Connection, Database
 
@@ -243,7 +243,8 @@ def switch(
 ) -> int:
     """Enable or disable channels; return how many changed.
 
-    The file goes on saying whether a declared channel is enabled; one that it disables is enabled until the next apply.
+    What health holds against one that is enabled, and against its keys, is forgotten. The file goes on saying
+    whether a declared channel is enabled; one that it disables is enabled until the next apply.
     """
     now = time.time() if now is None else now
     changed = 0
@@ -252,9 +253,17 @@ def switch(
         for record in channels.select(c, ids=ids):
             view = _view(record)
             enabled = state == "enabled"
-            if view.state == state and (view.spec.enabled or not enabled):
+            left = dict(view.key_states)
+            if enabled:
+                rests.reset(c, view.id, now)
+                left = {position: key for position, key in left.items() if key.state != "tripped"}
+            if view.state == state and (view.spec.enabled or not enabled) and len(left) == len(view.key_states):
                 continue
-            columns: dict[str, Any] = {"state": state, "state_reason": "" if enabled else reason or BY_HAND}
+            columns: dict[str, Any] = {
+                "state": state,
+                "key_states": _json({str(k): v for k, v in left.items()}),
+                "state_reason": "" if enabled else reason or BY_HAND,
+            }
             columns["updated_at"] = now
             if view.spec.enabled != enabled and (enabled or not view.managed):
                 columns["spec"] = specs.encode(replace(view.spec, enabled=enabled))
@@ -348,6 +357,8 @@ def switch_keys(
             else:
                 states[position] = KeyState(state, reason or BY_HAND, now)
         channels.update(c, id, {"key_states": _json({str(k): v for k, v in sorted(states.items())})})
+        if enabled:
+            rests.reset(c, id, now)
         action = f"channel.key.{'enable' if enabled else 'disable'}"
         audit.note(c, audit.Entry(now, who, action, view.name, detail=list(chosen)))
         return _find(c, id)

@@ -66,6 +66,7 @@ def build(stored: Stored, resolve: Resolve, warn: Warn, directory: Path | None =
         routing=stored.routing,
         health=stored.health,
         billing=stored.billing,
+        rests=stored.rests,
     )
 
 
@@ -83,15 +84,21 @@ def price_book(stored: Stored, warn: Warn, directory: Path) -> PriceBook:
 def _channel(row: StoredChannel, resolve: Resolve) -> Channel:
     spec = row.spec
     references = spec.keys or ((spec.key,) if spec.key else ())
-    used = [r for position, r in enumerate(references) if position not in row.resting]
+    used = [(i, r) for i, r in enumerate(references) if i not in row.resting]
     if references and not used:
         raise LookupError("all its keys are disabled")
-    keys = tuple(resolve(r) for r in used) or (Secret(""),)
-    return ready(row.id, row.name, spec, providers.get(spec.type), keys, resolve)
+    keys = tuple(resolve(r) for _, r in used) or (Secret(""),)
+    return ready(row.id, row.name, spec, providers.get(spec.type), keys, resolve, tuple(i for i, _ in used))
 
 
 def ready(
-    id: int, name: str, spec: ChannelSpec, provider: Provider, keys: tuple[Secret, ...], resolve: Resolve
+    id: int,
+    name: str,
+    spec: ChannelSpec,
+    provider: Provider,
+    keys: tuple[Secret, ...],
+    resolve: Resolve,
+    positions: tuple[int, ...] = (),
 ) -> Channel:
     """Return a channel to send requests to: its overrides compiled, its proxy resolved.
 
@@ -101,7 +108,7 @@ def ready(
     if secrets.is_reference(spec.proxy):
         spec = replace(spec, proxy=resolve(spec.proxy).reveal())
     operations = compile_operations(spec.param_operations) if spec.param_operations else None
-    return Channel(id, name, spec, provider, keys, operations)
+    return Channel(id, name, spec, provider, keys, operations, positions)
 
 
 def balances(stored: Stored) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:

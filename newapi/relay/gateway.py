@@ -13,12 +13,15 @@ from newapi.net.client import Client, Reply, Timeouts
 from newapi.net.proxied import ProxiedClient
 from newapi.relay.bus import Bus, LocalBus
 from newapi.relay.figures import Figures
-from newapi.relay.health import Disable, Health
+from newapi.relay.health import Health, Keep
 from newapi.relay.ledger import Ledger
 from newapi.relay.limits import Limiter, Spent
 from newapi.relay.route import Router
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.tally import Tally
+
+HEALTH = "health"
+"""The topic under which processes tell one another what rests."""
 
 
 class Limits(Struct, frozen=True):
@@ -43,7 +46,7 @@ class Gateway:
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
         spent: Spent = lambda _token, _since: 0,
-        disable: Disable = lambda _channel, _reason: None,
+        keep: Keep | None = None,
         bus: Bus | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -51,7 +54,9 @@ class Gateway:
         self.rng = rng or Random()  # noqa: S311  (weights, not secrets)
         self.limiter = Limiter(spent)
         self.clock = clock
-        self.health = Health(disable)
+        self.bus = bus or LocalBus()
+        self.health = Health(keep, lambda word: self.bus.publish(HEALTH, word))
+        self.bus.subscribe(HEALTH, self.health.hear)
         self.figures = Figures()
         self.tally = Tally()
         self.router = Router(self.rng, self.health, self.figures, self.clock)

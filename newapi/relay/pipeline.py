@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Iterator
 
 from newapi.base.body import unreadable
-from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
+from newapi.base.errors import Busy, CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
 from newapi.billing.estimate import TextCounter, count_body_fast, count_request, count_text, reserve_amount
 from newapi.formats.contract import Peek, WriterOptions
@@ -30,7 +31,8 @@ from newapi.relay.gateway import Gateway
 from newapi.relay.limits import Limit, Ticket
 from newapi.relay.metering import final_usage
 from newapi.relay.pump import Answer, Broken
-from newapi.relay.retry import worth_another
+from newapi.relay.retry import wait_of, worth_another
+from newapi.relay.route import Passed
 from newapi.relay.settle import Outcome, call_of, settle
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.values import Caller, Ingress, Meter, Order, Prepared, Sink, Try
@@ -74,7 +76,8 @@ class _Run:
         self.attempts: Attempts | None = None
         self.tries: list[Try] = []
         self.began = 0.0
-        """When the last attempt began, on the event loop's clock."""
+        self.began_at = 0.0
+        """When the last attempt began: on the event loop's clock, and unix seconds."""
         self.prepared: Prepared | None = None
         self.meter: Meter | None = None
         self.status = 499
@@ -146,12 +149,16 @@ class _Run:
         snapshot = gateway.snapshot
         last: NewapiError | None = None
         refused: set[int] = set()
-        for channel, key in gateway.router.candidates(snapshot, order.caller, peek.model, stream=peek.stream):
+        passed = Passed()
+        for channel, key in gateway.router.candidates(
+            snapshot, order.caller, peek.model, stream=peek.stream, passed=passed
+        ):
             if tries <= 0:
                 break
             if channel.id in refused:
                 continue
             began = self.began = asyncio.get_running_loop().time()
+            self.began_at = gateway.clock()
             gateway.figures.began(channel.id)
             try:
                 await self._attempt(channel, key, peek)
@@ -171,21 +178,28 @@ class _Run:
                 return
             finally:
                 gateway.figures.ended(channel.id)
+        if last is None and passed.until:
+            raise Busy(
+                f"Every channel for model {peek.model} was told by its upstream to wait",
+                retry_after=passed.until - gateway.clock(),
+            )
         raise last or NoChannel(f"No available channel for model {peek.model} under group {order.caller.group}")
 
     def _note(self, channel: Channel, key: int, began: float, error: NewapiError | None) -> None:
+        assert self.order is not None  # noqa: S101
         ms = round((asyncio.get_running_loop().time() - began) * 1000)
-        gateway = self.gateway
+        gateway, model, position = self.gateway, self.order.peek.model, channel.positions[key]
         if error is None:
-            gateway.health.succeeded(channel, key)
+            gateway.health.succeeded(channel, key, model, self.began_at)
             gateway.tally.attempted(channel.id)
-            self.tries.append(Try(channel.name, channel.id, key, ms, self.status))
+            self.tries.append(Try(channel.name, channel.id, position, ms, self.status))
             if self.meter is not None and not self.meter.first_at:
                 self._took(channel)
             return
         if isinstance(error, UpstreamError) and error.kind == "timeout" and not self.answered:
             self._took(channel)  # so slow it was at least
-        gateway.health.failed(channel, key, error, gateway.snapshot.health, gateway.clock())
+        spec, now = gateway.snapshot.health, gateway.clock()
+        gateway.health.failed(channel, key, model, error, spec, now, self.ingress.body)
         kind = error.kind if isinstance(error, UpstreamError) else error.code
         status = (error.upstream_status if isinstance(error, UpstreamError) else 0) or error.status
         assert self.attempts is not None  # noqa: S101
@@ -195,7 +209,7 @@ class _Run:
         if isinstance(error, UpstreamError):
             error.message = message
             gateway.tally.attempted(channel.id, kind, message, gateway.clock())
-        self.tries.append(Try(channel.name, channel.id, key, ms, status, kind, message))
+        self.tries.append(Try(channel.name, channel.id, position, ms, status, kind, message))
 
     def _took(self, channel: Channel) -> None:
         """Note that an attempt has got its first token now, or its whole answer."""
@@ -244,8 +258,8 @@ class _Run:
         mapped = prepared.channel.spec.status_mapping.get(str(reply.status))
         error.status = mapped or (reply.status if reply.status >= 400 else 502)
         error.headers = tuple((k, v) for k, v in reply.headers.items() if _passed_on(k))
-        if error.retry_after is None and (after := reply.headers.get("retry-after", "")).isdigit():
-            error.retry_after = float(after)
+        if error.retry_after is None:
+            error.retry_after = wait_of(reply.headers, self.gateway.clock())
         return error
 
     async def _stream(self, reply: Reply, answer: Answer) -> None:
@@ -361,7 +375,7 @@ class _Run:
         if isinstance(error, UpstreamError):
             headers += error.headers
         if error.retry_after is not None and not any(k == "retry-after" for k, _ in headers):
-            headers.append(("retry-after", f"{error.retry_after:.0f}"))
+            headers.append(("retry-after", str(max(1, math.ceil(error.retry_after)))))
         await self.sink.whole(error.status, headers, entry.write_error(error, ingress.request_id))
 
     def _options(self, peek: Peek) -> WriterOptions:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 from newapi.base.errors import NewapiError, Unsupported, UpstreamError
@@ -22,6 +23,31 @@ def worth_another(error: NewapiError, retry_on: Sequence[str]) -> bool:
     if error.kind != "status":
         return True
     return _matches(error.status, tuple(retry_on)) or _matches(error.upstream_status, tuple(retry_on))
+
+
+def wait_of(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that an answer asks to wait for; None where it does not, or makes no sense.
+
+    Args:
+        headers: Its headers, names in lower case.
+        now: Unix seconds, for an answer that says a date.
+    """
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    said = headers.get("retry-after", "")
+    seconds = _number(said)
+    if seconds is not None or not said:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if text.replace(".", "", 1).isdecimal() and text.isascii() else None
 
 
 @lru_cache(1024)

@@ -31,6 +31,10 @@ class Rests(Protocol):
         """Return whether a key may be asked now: the first to hear so after its rest is its trial."""
         ...
 
+    def waits(self, channel: Channel, key: int, model: str, now: float) -> float:
+        """Return until when an upstream asked to be left alone, unix seconds; 0 where it did not."""
+        ...
+
 
 class NeverRests:
     """For where nothing is known of health."""
@@ -40,6 +44,23 @@ class NeverRests:
 
     def admits(self, channel: Channel, key: int, model: str, now: float) -> bool:
         return True
+
+    def waits(self, channel: Channel, key: int, model: str, now: float) -> float:
+        return 0.0
+
+
+class Passed:
+    """What was passed over and will be free again."""
+
+    __slots__ = ("until",)
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        """When the first of it is, unix seconds; 0 where nothing was."""
+
+    def note(self, until: float) -> None:
+        """Take note of one more."""
+        self.until = min(self.until or until, until)
 
 
 class Router:
@@ -62,13 +83,14 @@ class Router:
         self._seen: Snapshot | None = None
 
     def candidates(
-        self, snapshot: Snapshot, caller: Caller, model: str, *, stream: bool = False
+        self, snapshot: Snapshot, caller: Caller, model: str, *, stream: bool = False, passed: Passed | None = None
     ) -> Iterator[tuple[Channel, int]]:
         """Yield (channel, index of its key), best first, none twice.
 
         Highest priority first; within a priority by `[routing] strategy`; a channel's other keys come after the other
         channels of its priority have been tried, since one bad key says little about the next one. Keys that rest come
-        at the very end: when all rest, an answer that may fail is better than none.
+        at the very end: when all rest, an answer that may fail is better than none. But for those whose upstream has
+        said how long to leave them alone: they are passed over, and `passed` is told.
         """
         if caller.channel_id is not None:
             pinned = next((c for c in snapshot.channels if c.id == caller.channel_id), None)
@@ -81,7 +103,12 @@ class Router:
         resting: list[tuple[Channel, int]] = []
         for tier in snapshot.route(caller.group, model):
             yield from self._tier(tier, snapshot.routing, (caller.group, model, tier[0].priority), stream, resting)
-        yield from resting
+        for channel, key in resting:
+            if until := self._health.waits(channel, key, model, self._clock()):
+                if passed is not None:
+                    passed.note(until)
+            else:
+                yield channel, key
 
     def _tier(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ from newapi.formats.contract import Endpoint
 from newapi.providers.contract import Provider
 from newapi.relay.limits import Limit
 from newapi.relay.override import Compiled
+from newapi.store.rests import RestRow
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -52,12 +54,15 @@ class Channel:
         provider: Provider,
         keys: tuple[Secret, ...],
         operations: Compiled | None,
+        positions: tuple[int, ...] = (),
     ) -> None:
         self.id = id
         self.name = name
         self.spec = spec
         self.provider = provider
         self.keys = keys
+        self.positions = positions or tuple(range(len(keys)))
+        """Of `keys` among all that the channel has: those that are disabled are not here."""
         self.operations = operations
         self.base_url = (spec.base_url or provider.base_url).rstrip("/")
         self.models = Models(spec.models)
@@ -65,6 +70,11 @@ class Channel:
         self.weight = spec.weight
         self.formats = spec.formats
         self.options = {**spec.options, "organization": spec.organization}
+
+    @cached_property
+    def prints(self) -> tuple[str, ...]:
+        """What tells its keys apart, and says nothing of them: many keys have the same."""
+        return tuple(hashlib.sha256(f"{self.id}:{k.reveal()}".encode()).hexdigest()[:8] for k in self.keys)
 
     def map_model(self, model: str) -> str:
         """Follow `model_mapping`, a chain of names, from `model` to its end (cycles are refused when it is applied)."""
@@ -139,6 +149,7 @@ class Snapshot:
         routing: RoutingSpec,
         health: HealthSpec,
         billing: BillingSpec,
+        rests: tuple[RestRow, ...] = (),
     ) -> None:
         self.epoch = epoch
         self.channels = tuple(channels)
@@ -154,6 +165,8 @@ class Snapshot:
         self.routing = routing
         self.health = health
         self.billing = billing
+        self.rests = rests
+        """What was kept of health when it was read."""
         self._by_group: dict[str, tuple[Channel, ...]] = {}
         for channel in self.channels:
             for group in channel.spec.groups:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from newapi.base.mask import mask
 from newapi.base.secret import Secret
 from newapi.config.schema import HealthSpec
-from newapi.ops import channel_probe, channels
+from newapi.ops import breakers
 from newapi.ops.local import Local
 from newapi.ops.notices import Notice
 from newapi.ops.processes import Processes
@@ -23,10 +21,9 @@ from newapi.relay.build import balances, build
 from newapi.relay.gateway import Gateway, Limits
 from newapi.relay.journal import Journal
 from newapi.relay.ledger import Ledger
-from newapi.relay.snapshot import Channel, Snapshot
+from newapi.relay.snapshot import Snapshot
 from newapi.server.jobs import Job, Jobs
 from newapi.server.notifier import Notifier
-from newapi.store import channels as store_channels
 from newapi.store import ledger as store_ledger
 from newapi.store import snapshot as store_snapshot
 from newapi.store import usage as store_usage
@@ -79,18 +76,20 @@ class Runtime:
         self.reloaded: list[Callable[[], None]] = []
         """Told that `local` is another one."""
         self.ledger = Ledger(lambda batch: store_ledger.write_batch(local.db, batch), Journal(state / part, state))
+        self._keeper = breakers.Keeper(local)
         self.ledger.start()
         self.gateway = Gateway(
             self._load(),
             self.ledger,
             _limits(local),
             spent=self._spent,
-            disable=self._disable,
+            keep=self._keeper,
         )
         self._learn_budgets(self.gateway.snapshot)
         self.notifier = Notifier(lambda: self.local)
         self.upkeep = Upkeep(local)
         self.jobs = Jobs(local.db, self._jobs())
+        self._take_over()
 
     def drain(self) -> None:
         """Take note that this process comes to its end."""
@@ -102,6 +101,11 @@ class Runtime:
         self.gateway.limit(_limits(local))
         for tell in self.reloaded:
             tell()
+
+    def _take_over(self) -> None:
+        """Let health know what others have found out, or a person has said. In the event loop, once it runs."""
+        snapshot = self._taken_over = self.gateway.snapshot
+        self.gateway.health.take_over(snapshot.rests, snapshot.channels, self.gateway.clock())
 
     def _resolve(self, reference: str) -> Secret:
         return self.local.resolve(reference)
@@ -117,23 +121,9 @@ class Runtime:
         self.ledger.load(read)
         return build(stored[0], self._resolve, log.warning, self.local.path.resolve().parent)
 
-    def _disable(self, channel: Channel, reason: str) -> None:
-        """Disable a channel in the database, in the background, so that it stays so after a restart."""
-        log.warning("channel %r is disabled: %s", channel.name, mask(reason))
-        note = functools.partial(
-            store_channels.set_state, self.local.db, channel.id, "tripped", mask(reason)[:500], expect="enabled"
-        )
-        asyncio.get_running_loop().run_in_executor(None, note)
-
     def _probe(self) -> None:
-        """Ask every tripped channel; enable those that answer. Waits for upstreams: call it in a thread."""
-        for view in channels.list_channels(self.local.db):
-            if view.state != "tripped":
-                continue
-            done = channel_probe.probe_all(self.local, [view])[0]
-            if not done.error and store_channels.set_state(self.local.db, view.id, "enabled", expect="tripped"):
-                log.info("channel %r answers again and is enabled", view.name)
-                self.gateway.health.revive(view.id)
+        """Ask what health disabled, and enable what answers. Waits for upstreams: call it in a thread."""
+        breakers.probe_disabled(self.local)
 
     def _jobs(self) -> list[Job]:
         """Return what one process does for all."""
@@ -206,6 +196,7 @@ class Runtime:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self.gateway.close()
+        await asyncio.to_thread(self._keeper.close)
         await asyncio.to_thread(self.ledger.stop)
 
     async def _follow(self) -> None:
@@ -215,6 +206,8 @@ class Runtime:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await asyncio.to_thread(self.refresh)
+                if self.gateway.snapshot is not self._taken_over:
+                    self._take_over()
             except Exception as error:  # noqa: BLE001  (whatever it is: what is in memory goes on serving, and so does this)
                 if not failing:
                     log.warning("cannot take over what the database holds: %s", error)

@@ -12,8 +12,10 @@ from newapi.store import clock
 from newapi.store.database import Database
 from newapi.store.models import Rest
 
-Kind = Literal["broken", "asked", "reset"]
-"""`broken`: it failed too often; `asked`: the upstream said how long to wait; `reset`: someone woke it at `since`."""
+Kind = Literal["broken", "asked", "dead", "reset"]
+"""`broken`: it failed too often; `asked`: the upstream said how long to wait; `dead`: waiting does not help (that is
+not kept here: a channel's own state, and its keys', say so); `reset`: someone woke it at `since`.
+"""
 EVERYTHING = "*"
 """In place of a key: all of a channel."""
 _FORGOTTEN = 86_400.0

@@ -19,9 +19,10 @@ from newapi.config.schema import (
     TasksSpec,
     TokenSpec,
 )
-from newapi.store import clock, specs
+from newapi.store import clock, rests, specs
 from newapi.store.database import Database
 from newapi.store.models import Channel, Clock, Group, Model, Setting, Token, User
+from newapi.store.rests import RestRow
 
 _ATTEMPTS = 5
 
@@ -95,6 +96,7 @@ class Stored(Struct, frozen=True):
     channels: tuple[StoredChannel, ...]
     tokens: tuple[StoredToken, ...]
     users: tuple[StoredUser, ...]
+    rests: tuple[RestRow, ...] = ()
 
 
 generation = clock.generation
@@ -147,6 +149,7 @@ def _load(c: peewee.Database) -> Stored:
         ),
         tokens=tuple(_token(row) for row in Token.select().order_by(Token.id).dicts().execute(c)),
         users=tuple(_user(row) for row in User.select().order_by(User.id).dicts().execute(c)),
+        rests=rests.load(c),
     )
 
 

@@ -84,8 +84,9 @@ def says(*frames: bytes, end: bool = True) -> Handler:
 
 def answers(body: bytes, status: int = 200, headers: str = "content-type: application/json\r\n") -> Handler:
     async def handler(c: Conversation) -> None:
-        await c.request()
-        await c.answer(body, status=status, headers=headers)
+        while True:
+            await c.request()
+            await c.answer(body, status=status, headers=headers)
 
     return handler
 
@@ -114,13 +115,19 @@ class Stage:
         assert self.sink.ended
         return self.sink
 
+    async def again(self) -> FakeSink:
+        """Ask for a plain answer once more."""
+        self.sink = FakeSink()
+        return await self.ask(entry("openai_chat", stream=False))
+
     def row(self) -> Any:
         (settlement,) = self.world.rows()
         assert self.world.ledger._held_tokens[1] == self.world.ledger._held_users[1] == 0
         return settlement.record
 
     def tried(self) -> list[str]:
-        return [t["channel"] for t in msgspec.json.decode(self.row().tries)]
+        """Return the channels that were asked, of all requests."""
+        return [t["channel"] for s in self.world.rows() for t in msgspec.json.decode(s.record.tries)]
 
 
 Staging = Callable[..., Awaitable[Stage]]
@@ -312,6 +319,24 @@ async def test_what_a_broken_stream_costs_is_the_operator_s_choice(staged: Stagi
     row = stage.row()
     assert (row.quota > 0) is charged
     assert (row.completion_tokens > 0) is (broken == "received")
+
+
+async def test_an_upstream_that_says_how_long_to_wait_is_left_alone_so_long(staged: Staging) -> None:
+    wait = "content-type: application/json\r\nretry-after: 7\r\n"
+    stage = await staged(fails(429, headers=wait), answers(whole()))
+    for sink in [await stage.ask(entry("openai_chat", stream=False)), await stage.again()]:
+        assert sink.status == 200
+    assert stage.tried() == ["c1", "c2", "c2"]
+
+
+async def test_where_everybody_said_to_wait_so_is_the_caller_told(staged: Staging) -> None:
+    wait = "content-type: application/json\r\nretry-after: 7\r\n"
+    stage = await staged(fails(429, headers=wait), fails(429, headers=wait.replace("7", "9")), models=["gpt-4o", "x"])
+    sink = await stage.ask(entry("openai_chat", stream=False))
+    assert (sink.status, sink.headers["retry-after"]) == (429, "9")
+    sink = await stage.again()
+    assert (sink.status, sink.headers["retry-after"], sink.json["error"]["code"]) == (429, "7", "rate_limit_exceeded")
+    assert [u.connections for u in stage.upstreams] == [1, 1]
 
 
 async def test_what_one_channel_cannot_say_goes_to_the_next(staged: Staging) -> None:

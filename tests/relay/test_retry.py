@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from newapi.base.errors import CallerError, NewapiError, NoChannel, Unsupported, UpstreamError
-from newapi.relay.retry import worth_another
+from newapi.relay.retry import wait_of, worth_another
 
 DEFAULT = ("401", "403", "408", "429", "5xx")
 
@@ -46,3 +46,23 @@ def test_which_failures_another_channel_may_answer(error: NewapiError, due: bool
 def test_the_operator_chooses_the_statuses() -> None:
     assert not worth_another(upstream(500), ("429",))
     assert worth_another(upstream(404), ("4xx",))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": " 1.5 "}, 1.5),
+        ({"retry-after": "7", "retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "Tue, 14 Nov 2023 22:14:20 GMT"}, 60.0),
+        ({"retry-after": "Tue, 14 Nov 2000 22:14:20 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-3"}, None),
+        ({"retry-after": "１"}, None),
+        ({"retry-after": "Tue, 99 Nov 2023 22:14:20 GMT"}, None),
+    ],
+    ids=str,
+)
+def test_how_long_an_upstream_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert wait_of(headers, 1_700_000_000.0) == seconds

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._options import ConfigFile, Form, account
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def test(
 ) -> None:
     """Ask channels something small, and say how each did; leave with 8 when one fails.
 
-    It costs what the upstream takes for a few tokens. Nothing is enabled or disabled for it.
+    It costs what the upstream takes for a few tokens. One that answers rests no longer, and what health disabled of it
+    is enabled; what you disabled stays disabled, and one that fails stays as it is.
 
     Examples:
         newapi channel test openai-main
@@ -32,7 +33,7 @@ def test(
         newapi channel test --all -o json
     """
     from newapi.cli.output import ExitCode, show
-    from newapi.ops import channel_probe, channels
+    from newapi.ops import breakers, channel_probe, channels
     from newapi.ops.local import open_local
 
     if all == bool(names):
@@ -41,11 +42,14 @@ def test(
         raise typer.BadParameter("a key is one channel's: name it", param_hint="--key")
     local = open_local(config, server_only=True)
     if key is not None and names:
-        found = [channel_probe.probe(local, channels.get(local.db, names[0]), model=model, stream=stream, key=key)]
+        view = channels.get(local.db, names[0])
+        found = [channel_probe.probe(local, view, model=model, stream=stream, key=key)]
+        if not found[0].error:
+            breakers.recovered(local, view, key, found[0].model, who=account())
     else:
         listed = [c for c in channels.list_channels(local.db) if c.state != "disabled"]
         chosen = listed if all else [channels.get(local.db, name) for name in names or ()]
-        found = channel_probe.probe_all(local, chosen, model=model, stream=stream)
+        found = breakers.check_all(local, chosen, model=model, stream=stream, who=account())
     show([_row(t) if output is Output.TABLE else t for t in found], output)
     if any(t.error for t in found):
         raise typer.Exit(ExitCode.CHECK_FAILED)

@@ -12,8 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from newapi.base.errors import CallerError, NewapiError, NotFound
 from newapi.base.secret import Secret
+from newapi.ops import breakers, channels, legacy
 from newapi.ops import channel_probe as probes
-from newapi.ops import channels, legacy
 from newapi.ops.channels import ChannelView, Draft
 from newapi.ops.legacy import NUMBER_OF_STATUS, STATUS, Told
 from newapi.server.routes.admin import _channel_bodies as bodies
@@ -470,7 +470,7 @@ def _key_status(call: Call, channel: ChannelView, body: Mapping[str, Any]) -> di
 
 
 def test(call: Call) -> Response[bytes]:
-    """Ask a channel something small."""
+    """Ask a channel something small; one that answers rests no longer, and is enabled if health disabled it."""
     channel = channels.find(call.db, call.id())
     tested = probes.probe(
         call.runtime.local,
@@ -479,6 +479,8 @@ def test(call: Call) -> Response[bytes]:
         endpoint=call.query.get("endpoint_type", ""),
         stream=call.query.get("stream") == "true",
     )
+    if not tested.error:
+        breakers.recovered(call.runtime.local, channel, None, tested.model, who=call.asker.name)
     told: dict[str, Any] = {"success": not tested.error, "message": tested.error, "time": tested.ms / 1000}
     return envelope(told | ({"error_code": tested.code} if tested.error else {}))
 
@@ -486,7 +488,7 @@ def test(call: Call) -> Response[bytes]:
 def test_all(call: Call) -> dict[str, Any]:
     """Test every channel that is not disabled by hand, and return which fail. It takes as long as they take."""
     chosen = [c for c in channels.list_channels(call.db) if c.state != "disabled"]
-    found = probes.probe_all(call.runtime.local, chosen)
+    found = breakers.check_all(call.runtime.local, chosen, who=call.asker.name)
     return {
         "task_id": f"test_{int(time.time())}",
         "status": "done",
