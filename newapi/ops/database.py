@@ -8,8 +8,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from newapi.base.errors import Conflict, StoreError
-from newapi.store import audit, maintenance, migrations
+from newapi.store import audit, copying, maintenance, migrations
 from newapi.store import snapshot as stored
+from newapi.store.copying import TableCopy
 from newapi.store.database import Database
 from newapi.store.ledger import RecordFilter, count_records, prune_records
 
@@ -21,7 +22,7 @@ class Status(Struct, frozen=True):
         database: Its URL, without a password.
         schema: The last step of the schema it has seen; `schema_known` is the last one that this version knows.
         generation: The last apply.
-        bytes: Of a SQLite database, its file and its log; 0 of others.
+        bytes: What it takes on the disk.
         oldest_record: The oldest line of the log, unix seconds; 0 for none.
         rows: By table.
     """
@@ -84,7 +85,7 @@ def backup(db: Database, target: Path, *, overwrite: bool = False) -> Copied:
 
     Raises:
         Conflict: The file is there, and may not be overwritten.
-        StoreError: It is no SQLite database, or the file cannot be written.
+        StoreError: The file cannot be written.
     """
     if target.exists() and not overwrite:
         raise Conflict(f"{target} is there already")
@@ -94,23 +95,74 @@ def backup(db: Database, target: Path, *, overwrite: bool = False) -> Copied:
 
 
 def restore(db: Database, source: Path, *, who: str, now: float | None = None) -> Copied:
-    """Put a backup into the place of the database, which is saved beside it first; return where that is.
+    """Put a backup into the place of the database; return where what it held is saved.
+
+    That is beside SQLite's file, or of a server beside the backup.
 
     Raises:
-        StoreError: It is no SQLite database, or `source` is no backup; nothing was changed.
+        StoreError: `source` is no backup; nothing was changed.
     """
     now = time.time() if now is None else now
     maintenance.check_backup(source)
-    if db.file is None:
-        raise StoreError(f"{db.shown} is no SQLite database: its own tools do this")
-    if source.samefile(db.file):
+    if db.file is not None and source.samefile(db.file):
         raise StoreError(f"{source} is the database itself")
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
-    saved = backup(db, db.file.with_name(f"{db.file.name}.{stamp}.bak"), overwrite=True)
+    beside = db.file or source
+    saved = backup(db, beside.with_name(f"{beside.name}.{stamp}.bak"), overwrite=True)
     maintenance.restore(db, source)
     with db.writing() as c:
         audit.note(c, audit.Entry(now, who, "db.restore", str(source)))
     return saved
+
+
+def copy(db: Database, target: Database, *, who: str, now: float | None = None) -> list[TableCopy]:
+    """Make `target`, which is empty, hold what the database holds; return each table that has rows.
+
+    Raises:
+        Conflict: `target` holds something, or is the database itself.
+        StoreError: One of them failed, or a row is not the same in both: `target` is as it was.
+    """
+    check_empty(db, target)
+    copies = copying.copy(db, target)
+    with target.writing() as c:
+        detail = {"from": db.shown, "rows": sum(table.rows for table in copies)}
+        audit.note(c, audit.Entry(time.time() if now is None else now, who, "db.copy", target.shown, detail=detail))
+    return [table for table in copies if table.rows]
+
+
+def check_empty(db: Database, target: Database) -> None:
+    """Say that nothing is lost by a copy to `target`.
+
+    Raises:
+        Conflict: It holds something, or is the database itself.
+    """
+    if db.shown == target.shown:
+        raise Conflict(f"{target.shown} is the database itself")
+    if not migrations.version(target):
+        return
+    if there := copying.strangers(target):
+        holds = ", ".join(f"{number} {table}" for table, number in there.items())
+        raise Conflict(f"{target.shown} is not empty: it holds {holds}")
+
+
+class Migrated(Struct, frozen=True):
+    """The schema a database had, and the one it has: the last step of each."""
+
+    database: str
+    before: int
+    now: int
+
+
+def migrate(db: Database, *, dry_run: bool = False) -> Migrated:
+    """Bring the tables up to date, as every opening does; return what was done, or would be.
+
+    Raises:
+        StoreError: The database is newer than this version, is another program's, or refuses.
+    """
+    before = migrations.version(db)
+    if not dry_run:
+        migrations.migrate(db)
+    return Migrated(db.shown, before, migrations.steps()[-1][0])
 
 
 def older(db: Database, before: float) -> int:
@@ -124,7 +176,7 @@ def prune(db: Database, before: float, *, vacuum: bool = False, who: str, now: f
     Args:
         db: The database.
         before: Unix seconds.
-        vacuum: Give the space back to the disk (SQLite).
+        vacuum: Give the space back to the disk.
         who: Who does it.
         now: Unix seconds.
 

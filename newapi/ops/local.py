@@ -16,7 +16,7 @@ from newapi.config.load import Loaded, load, load_server
 from newapi.config.schema import Config, ServerSpec
 from newapi.ops.vault import Vault
 from newapi.store import sealed
-from newapi.store.database import Database, open_database, sqlite_path
+from newapi.store.database import Database, connect, open_database, sqlite_path
 
 
 class Local(Struct, frozen=True):
@@ -45,18 +45,19 @@ class Local(Struct, frozen=True):
         return self.vault.resolve(reference)
 
 
-def open_local(path: Path | None = None, *, server_only: bool = False) -> Local:
+def open_local(path: Path | None = None, *, server_only: bool = False, migrate: bool = True) -> Local:
     """Return the gateway of the configuration file at `path`, or where commands look for it when None.
 
     Args:
         path: The file.
         server_only: Read `[server]` alone: for what works while the rest of the file is being edited.
+        migrate: Bring the database's tables up to date.
 
     Raises:
         ConfigError: There is no file, or it is not valid.
         StoreError: The database cannot be opened.
     """
-    return _local(load_server(path) if server_only else load(path), None)
+    return _local(load_server(path) if server_only else load(path), None, migrate=migrate)
 
 
 def reopened(local: Local) -> Local:
@@ -68,7 +69,7 @@ def reopened(local: Local) -> Local:
     return _local(load(local.path), local.db)
 
 
-def _local(loaded: Loaded, db: Database | None) -> Local:
+def _local(loaded: Loaded, db: Database | None, *, migrate: bool = True) -> Local:
     server = loaded.config.server
     directory = loaded.path.resolve().parent
     opened: list[Database] = [] if db is None else [db]
@@ -86,7 +87,7 @@ def _local(loaded: Loaded, db: Database | None) -> Local:
 
     if not opened:
         url = server.database if "://" in server.database else resolve(server.database).reveal()
-        opened.append(open_database(url, relative_to=directory))
+        opened.append((open_database if migrate else connect)(url, relative_to=directory))
     vault = Vault(
         resolve,
         lambda plain: secrets.seal(master(), plain),
@@ -94,6 +95,22 @@ def _local(loaded: Loaded, db: Database | None) -> Local:
         keep_keys=server.keep_token_keys,
     )
     return Local(db=opened[0], config=loaded.config, vault=vault, path=loaded.path, places=loaded.places)
+
+
+def open_other(local: Local, named: str, *, migrate: bool = True) -> Database:
+    """Return another database than the gateway's own.
+
+    Args:
+        local: What resolves references.
+        named: Its URL, or a reference to it; a relative SQLite path is relative to the working directory.
+        migrate: Make its tables, or bring them up to date.
+
+    Raises:
+        NewapiError: The reference cannot be resolved.
+        StoreError: It cannot be opened.
+    """
+    url = local.resolve(named).reveal() if secrets.is_reference(named) and "://" not in named else named
+    return (open_database if migrate else connect)(url)
 
 
 def state_directory(local: Local) -> Path:

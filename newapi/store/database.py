@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -128,16 +128,36 @@ class Database:
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
-    def transaction(self, begin: str = "BEGIN") -> Iterator[Connection]:
-        """Give the connection within a transaction that begins as `begin` says and locks nothing by itself.
+    def snapshot(self) -> Iterator[Connection]:
+        """Give the connection for reading everything as of one moment, whatever is written meanwhile.
 
-        For what makes the tables, and what reads all of them as of one moment.
+        Raises:
+            StoreError: The database cannot be reached, or refuses.
+        """
+        begin = {
+            "sqlite": ("BEGIN",),
+            "postgresql": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
+            "mysql": (
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+            ),
+        }
+        with self.transaction(*begin[self.dialect]) as c:
+            yield c
+
+    @contextmanager
+    def transaction(self, *begin: str) -> Iterator[Connection]:
+        """Give the connection within a transaction that begins with the statements `begin` and locks nothing by itself.
+
+        Raises:
+            StoreError: The database cannot be reached, or refuses.
         """
         with self._explained():
             self._wake()
             self._database.connection()  # one that is opened later would know of no transaction
             with self._database.manual_commit():
-                self._database.execute_sql(begin)
+                for statement in begin or ("BEGIN",):
+                    self._database.execute_sql(statement)
                 try:
                     yield self._database
                 except BaseException:
@@ -256,6 +276,15 @@ def _open_sqlite(url: str, relative_to: Path) -> Database:
             time.sleep(0.01)
 
 
+class _PostgreSQL(peewee.PostgresqlDatabase):
+    """PostgreSQL, whose texts hold no NUL: what a caller makes up is then not found, instead of refused."""
+
+    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
+        if params:
+            params = [p.replace("\0", "\ufffd") if isinstance(p, str) and "\0" in p else p for p in params]
+        return super().execute_sql(sql, params)
+
+
 class _MySQL(peewee.MySQLDatabase):
     """MySQL or MariaDB, agreeing with the others about what `LIKE` and a changed row are."""
 
@@ -271,7 +300,7 @@ def _open_server(parameters: dict[str, Any], dialect: str) -> Database:
     parameters.setdefault("connect_timeout", CONNECT_SECONDS)
     if dialect == "postgresql":
         # Nothing is prepared: a pooler between here and the server may give every transaction another connection.
-        raw: peewee.Database = peewee.PostgresqlDatabase(
+        raw: peewee.Database = _PostgreSQL(
             name, prefer_psycopg3=True, encoding="UTF8", prepare_threshold=None, **parameters
         )
     else:

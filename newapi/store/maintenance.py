@@ -12,7 +12,8 @@ from pathlib import Path
 import peewee
 
 from newapi.base.errors import StoreError
-from newapi.store.database import BUSY_SECONDS, Connection, Database
+from newapi.store import clock, copying
+from newapi.store.database import BUSY_SECONDS, Database, open_database
 from newapi.store.migrations import migrate, steps
 from newapi.store.models import TABLES, Clock, Record, Token, User
 
@@ -34,11 +35,17 @@ def oldest_record(db: Database) -> float:
 
 
 def sizes(db: Database) -> dict[str, int]:
-    """Return the bytes of a SQLite database's files, empty for others."""
-    if db.file is None:
-        return {}
-    files = {"file": db.file, "wal": Path(f"{db.file}-wal")}
-    return {name: path.stat().st_size for name, path in files.items() if path.exists()}
+    """Return the bytes a database takes: of SQLite its files, of a server what it says."""
+    if db.file is not None:
+        files = {"file": db.file, "wal": Path(f"{db.file}-wal")}
+        return {name: path.stat().st_size for name, path in files.items() if path.exists()}
+    query = {
+        "postgresql": "SELECT pg_database_size(current_database())",
+        "mysql": "SELECT SUM(data_length + index_length) FROM information_schema.tables "
+        "WHERE table_schema = DATABASE()",
+    }
+    with db.reading() as c:
+        return {"server": int(c.execute_sql(query[db.dialect]).fetchone()[0] or 0)}
 
 
 def damage(db: Database) -> list[str]:
@@ -57,30 +64,34 @@ def ownerless_tokens(db: Database) -> list[str]:
 
 
 def backup(db: Database, target: Path) -> int:
-    """Copy a SQLite database into a file while it is in use; return its bytes.
+    """Copy a database into a SQLite file while it is in use; return its bytes.
 
     The copy is of one moment, checked, readable by its owner alone, and takes the place of what is there at its end.
 
     Raises:
-        StoreError: It is no SQLite database, the copy cannot be written, or is damaged.
+        StoreError: The copy cannot be written, or is damaged.
     """
-    with _sqlite(db) as c:
-        try:
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        except OSError as error:
-            raise StoreError(f"{target} cannot be written: {error.strerror}") from None
-        os.close(handle)
-        try:
-            with closing(sqlite3.connect(name)) as copy:
-                c.connection().backup(copy)
-                copy.execute("PRAGMA journal_mode = delete")  # one file, not two
-                if bad := _damage(copy):
-                    raise StoreError(f"The copy is damaged: {bad[0]}")
-            Path(name).replace(target)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{target} cannot be written: {error}") from None
-        finally:
-            Path(name).unlink(missing_ok=True)
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror}") from None
+    os.close(handle)
+    try:
+        if db.dialect != "sqlite":
+            _fill(Path(name), db)
+        with closing(sqlite3.connect(name)) as copy:
+            if db.dialect == "sqlite":
+                with db.reading() as c:
+                    c.connection().backup(copy)
+            copy.execute("PRAGMA journal_mode = delete")  # one file, not two
+            if bad := _damage(copy):
+                raise StoreError(f"The copy is damaged: {bad[0]}")
+        Path(name).replace(target)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{target} cannot be written: {error}") from None
+    finally:
+        for end in ("", "-wal", "-shm"):
+            Path(name + end).unlink(missing_ok=True)
     return target.stat().st_size
 
 
@@ -106,16 +117,24 @@ def check_backup(source: Path) -> int:
 
 
 def restore(db: Database, source: Path) -> None:
-    """Put a backup into the place of everything that a SQLite database holds, in one step.
+    """Put a backup into the place of everything that a database holds, in one step.
 
     Servers that run take it over within a second, as they do any change.
 
     Raises:
-        StoreError: It is no SQLite database, or the backup is none; nothing was changed.
+        StoreError: The backup is none, or the database refuses; nothing was changed.
     """
     check_backup(source)
-    with _sqlite(db) as c, _readonly(source) as copy:
-        before = int(Clock.select(Clock.epoch).scalar(c))
+    before = clock.generation(db)
+    if db.dialect != "sqlite":
+        with tempfile.TemporaryDirectory() as directory, _readonly(source) as backup:
+            path = Path(directory) / "backup.db"
+            with closing(sqlite3.connect(path)) as own:
+                backup.backup(own)
+            with closing(open_database(f"sqlite:///{path}")) as filled:  # an older one is brought up to date there
+                copying.copy(filled, db, at_least=before + 1)
+        return
+    with db.reading() as c, _readonly(source) as copy:
         connection: sqlite3.Connection = c.connection()
         try:
             copy.backup(connection)
@@ -129,22 +148,19 @@ def restore(db: Database, source: Path) -> None:
 
 
 def vacuum(db: Database) -> None:
-    """Give the space of what was deleted back to the disk. SQLite only: others do it by themselves.
+    """Give the space of what was deleted back to the disk.
 
     Raises:
-        StoreError: It is no SQLite database, or in use for too long.
+        StoreError: The database is in use for too long.
     """
-    with _sqlite(db) as c:
-        c.execute_sql("VACUUM")
-
-
-@contextmanager
-def _sqlite(db: Database) -> Iterator[Connection]:
-    if db.dialect != "sqlite":
-        tool = "pg_dump and pg_restore" if db.dialect == "postgresql" else "mysqldump"
-        raise StoreError(f"{db.shown} is no SQLite database: its own tools do this, {tool}")
+    statement = "OPTIMIZE TABLE records, audit" if db.dialect == "mysql" else "VACUUM"
     with db.reading() as c:
-        yield c
+        c.execute_sql(statement)
+
+
+def _fill(file: Path, db: Database) -> None:
+    with closing(open_database(f"sqlite:///{file}")) as empty:
+        copying.copy(db, empty)
 
 
 @contextmanager

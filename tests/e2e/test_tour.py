@@ -31,9 +31,11 @@ class Place:
         }
         self.said: list[str] = []
 
-    def __call__(self, *argv: str, code: int = 0, stdin: str = "") -> CompletedProcess[str]:
+    def __call__(self, *argv: str, code: int | None = 0, stdin: str = "") -> CompletedProcess[str]:
         done = run(*argv, env=self.env, stdin=stdin)
-        assert done.returncode == code, f"{argv} left with {done.returncode}:\n{done.stdout}{done.stderr}"
+        assert code is None or done.returncode == code, (
+            f"{argv} left with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
         assert "Traceback" not in done.stderr
         self.said += [done.stdout, done.stderr]
         return done

@@ -17,7 +17,7 @@ def backup(
     config: ConfigFile = None,
     output: Form = Output.TABLE,
 ) -> None:
-    """Copy a SQLite database into a file, while servers use it: of one moment, and checked.
+    """Copy the database, of whatever kind, into a SQLite file, while servers use it: of one moment, and checked.
 
     The master key is not in it: without that, keys and secrets in it cannot be read. Keep both, apart.
 

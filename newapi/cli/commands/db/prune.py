@@ -11,7 +11,7 @@ def prune(
     older_than: Annotated[
         str | None, typer.Option("--older-than", help="`90d`; default: `keep_days` of [log].")
     ] = None,
-    vacuum: Annotated[bool, typer.Option("--vacuum", help="Give the space back to the disk (SQLite).")] = False,
+    vacuum: Annotated[bool, typer.Option("--vacuum", help="Give the space back to the disk.")] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,

@@ -15,7 +15,7 @@ def restore(
     no_input: NoInput = False,
     config: ConfigFile = None,
 ) -> None:
-    """Put a backup into the place of a SQLite database; the one before is saved beside it.
+    """Put a backup into the place of what the database holds, which is saved beside it, or beside the backup.
 
     Stop the servers first: what they are about to charge would go to balances of another time.
 

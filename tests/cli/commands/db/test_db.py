@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from newapi.base.errors import StoreError
 from newapi.ops.local import Local, open_local
-from newapi.store import clock, maintenance
-from newapi.store.database import Database
+from newapi.store import audit, clock, maintenance
 from newapi.store.ledger import UsageRecord, write_record
 from newapi.store.migrations import steps
 from newapi.store.models import Token
@@ -152,13 +150,29 @@ def test_a_log_that_is_kept(ready: Run, config: Path) -> None:
     assert ready("db", "prune", "--yes").code == 2
 
 
-@pytest.mark.parametrize("dialect", ["postgresql", "mysql"])
-def test_databases_with_tools_of_their_own(local: Local, tmp_path: Path, dialect: str) -> None:
-    db = Database(local.db._database, dialect, f"{dialect}://db.test/newapi")
-    with pytest.raises(StoreError, match="its own tools"):
-        maintenance.backup(db, tmp_path / "saved.db")
-    with pytest.raises(StoreError, match="its own tools"):
-        maintenance.vacuum(db)
-    assert maintenance.sizes(db) == {}
-    assert maintenance.damage(db) == []
-    assert list(tmp_path.glob("*saved*")) == []
+def test_tables_that_are_up_to_date(ready: Run, local: Local) -> None:
+    assert ready("db", "migrate").err == f"{local.db.shown} has schema {LATEST}: nothing to do.\n"
+
+
+def test_tables_that_are_made(run: Run, config: Path) -> None:
+    done = run("db", "migrate", "--dry-run", "-o", "json")
+    assert done.json()["before"] == 0
+    assert "Would bring" in done.err
+    done = run("db", "migrate")
+    assert (done.code, f"from schema 0 to {LATEST}" in done.err) == (0, True)
+    assert run("db", "migrate", "-o", "json").json()["before"] == LATEST
+
+
+def test_a_copy(ready: Run, tmp_path: Path, config: Path) -> None:
+    other = f"sqlite:///{tmp_path}/other.db"
+    assert ready("db", "copy", "--to", other).code == 7
+    done = ready("db", "copy", "--to", other, "--yes")
+    assert done.code == 0, done.err
+    assert "tokens\t1\tremaining_quota 5000000, used_quota 0" in done.out
+    assert ready("db", "copy", "--to", other, "--yes").code == 6
+    assert ready("db", "copy", "--to", f"sqlite:///{tmp_path}/test.db", "--yes").code == 6
+    assert ready("db", "copy", "--to", "env:NOT_SET", "--yes").code != 0
+    before = ready("export").out
+    config.write_text(config.read_text().replace("test.db", "other.db"))
+    assert ready("export").out == before
+    assert "db.copy" in {entry.action for entry in audit.entries(open_local().db)}
