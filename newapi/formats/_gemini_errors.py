@@ -5,7 +5,9 @@ Source: https://ai.google.dev/gemini-api/docs/troubleshooting, https://google.ai
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -40,7 +42,12 @@ def write_error(error: NewapiError, request_id: str) -> bytes:
     word = error.code if error.code in _KNOWN else _WORDS.get(error.status, "")
     if not word:
         word = "INVALID_ARGUMENT" if 400 <= error.status < 500 else "INTERNAL"
-    return msgspec.json.encode({"error": {"code": error.status, "message": message, "status": word}})
+    body: dict[str, Any] = {"code": error.status, "message": message, "status": word}
+    if error.retry_after is not None:
+        # Where Google's SDKs look for it: https://cloud.google.com/apis/design/errors#error_info
+        retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{math.ceil(error.retry_after)}s"}
+        body["details"] = [retry]
+    return msgspec.json.encode({"error": body})
 
 
 def error_frame(error: NewapiError, request_id: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from newapi.base.errors import UpstreamError
+from newapi.formats import _limit_headers
 from newapi.formats._anthropic_errors import event_error, write_error
 from newapi.formats._anthropic_read_request import peek, read_request
 from newapi.formats._openai_errors import read_error
@@ -44,6 +45,7 @@ FORMAT = Format(
     peek=_peek,
     read_error=read_error,
     write_error=write_error,
+    limit_headers=_limit_headers.anthropic,
     read_usage=_read_usage,
     read_request=read_request,
     write_count=count_body,

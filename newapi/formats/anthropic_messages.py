@@ -7,6 +7,7 @@ https://platform.claude.com/docs/en/api/versioning
 
 from __future__ import annotations
 
+from newapi.formats import _limit_headers
 from newapi.formats._anthropic_errors import error_frame, write_error
 from newapi.formats._anthropic_read_answer import Reader, read_response, read_usage
 from newapi.formats._anthropic_read_request import peek, read_request
@@ -23,6 +24,7 @@ FORMAT = Format(
     peek=peek,
     read_error=read_error,
     write_error=write_error,
+    limit_headers=_limit_headers.anthropic,
     read_usage=read_usage,
     read_request=read_request,
     write_request=write_request,

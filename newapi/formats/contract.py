@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from newapi.base.errors import NewapiError, UpstreamError
+from newapi.base.standing import Standing
+from newapi.formats import _limit_headers
 from newapi.frames.sse import Frame
 from newapi.ir.events import Event
 from newapi.ir.usage import Usage
@@ -206,6 +208,8 @@ class Format(Struct, frozen=True):
     prompt_tokens: Callable[[bytes, Params], int | None] | None = None
     """(body, parameters) -> an estimate of the prompt where it is not text (a recording), or is sold otherwise than by
     tokens (characters to be spoken); None: count the text. Raises CallerError where the body makes no sense."""
+    limit_headers: Callable[[Standing, float], list[tuple[str, str]]] = _limit_headers.openai
+    """(where the caller stands with its limits, Unix seconds) -> the headers that say so."""
 
 
 def estimate_due(usage: Usage | None) -> bool:

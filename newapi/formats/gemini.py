@@ -6,6 +6,7 @@ Source: https://ai.google.dev/api/generate-content
 
 from __future__ import annotations
 
+from newapi.formats import _limit_headers
 from newapi.formats._gemini_errors import error_frame, write_error
 from newapi.formats._gemini_read_answer import Reader, read_response, read_usage
 from newapi.formats._gemini_read_request import peek, read_request
@@ -26,6 +27,7 @@ FORMAT = Format(
     peek=peek,
     read_error=read_error,
     write_error=write_error,
+    limit_headers=_limit_headers.none,
     read_usage=read_usage,
     read_request=read_request,
     write_request=write_request,

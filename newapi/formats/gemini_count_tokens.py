@@ -9,6 +9,7 @@ import msgspec
 
 from newapi.base.body import Body, split
 from newapi.base.errors import UpstreamError
+from newapi.formats import _limit_headers
 from newapi.formats._gemini_errors import write_error
 from newapi.formats._gemini_read_request import read_request
 from newapi.formats._openai_errors import error_in, read_error
@@ -52,6 +53,7 @@ FORMAT = Format(
     peek=_peek,
     read_error=read_error,
     write_error=write_error,
+    limit_headers=_limit_headers.none,
     read_usage=_read_usage,
     read_request=_read_request,
     write_count=count_body,

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from newapi.base.body import split
 from newapi.base.errors import CallerError, Unsupported, UpstreamError
+from newapi.formats import _limit_headers
 from newapi.formats._gemini_errors import write_error
 from newapi.formats._openai_errors import error_in, read_error
 from newapi.formats.contract import Format, Loss, Params, Peek, Profile, Route, WriterOptions, Written
@@ -158,6 +159,7 @@ FORMAT = Format(
     peek=_peek,
     read_error=read_error,
     write_error=write_error,
+    limit_headers=_limit_headers.none,
     read_usage=_read_usage,
     read_request=_read_request,
     write_request=_write_request,

@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 
 from newapi.base.errors import Unsupported, UpstreamError
+from newapi.formats import _limit_headers
 from newapi.formats._media_images import peek, write_response
 from newapi.formats._openai_errors import error_in, read_error, write_error
 from newapi.formats._openai_usage import as_dict
@@ -93,6 +94,7 @@ FORMAT = Format(
     peek=peek,
     read_error=read_error,
     write_error=write_error,
+    limit_headers=_limit_headers.none,
     read_usage=_read_usage,
     write_request=_write_request,
     read_response=_read_response,

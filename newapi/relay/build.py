@@ -14,6 +14,7 @@ from newapi.billing.book import PriceBook
 from newapi.config.load import price_tables
 from newapi.config.schema import ChannelSpec
 from newapi.providers.contract import Provider
+from newapi.relay.ledger import Balances
 from newapi.relay.override import compile_operations
 from newapi.relay.snapshot import Channel, Snapshot, TokenEntry, UserEntry
 from newapi.store.snapshot import Stored, StoredChannel
@@ -111,10 +112,12 @@ def ready(
     return Channel(id, name, spec, provider, keys, operations, positions)
 
 
-def balances(stored: Stored) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
-    """Return what limited tokens and users have left, and what tokens have used, by id."""
-    return (
+def balances(stored: Stored) -> Balances:
+    """Return what tokens and users have left and have used."""
+    return Balances(
         {t.id: t.remaining for t in stored.tokens if not t.unlimited},
         {u.id: u.quota for u in stored.users if not u.unlimited},
         {t.id: t.used for t in stored.tokens},
+        {u.id: u.used for u in stored.users},
+        stored.epoch,
     )

@@ -15,7 +15,7 @@ from newapi.relay.bus import Bus, LocalBus
 from newapi.relay.figures import Figures
 from newapi.relay.health import Health, Keep
 from newapi.relay.ledger import Ledger
-from newapi.relay.limits import Limiter, Spent
+from newapi.relay.limits import LimitCounts, Limiter
 from newapi.relay.route import Router
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.tally import Tally
@@ -45,18 +45,18 @@ class Gateway:
         *,
         rng: Random | None = None,
         clock: Callable[[], float] = time.time,
-        spent: Spent = lambda _token, _since: 0,
         keep: Keep | None = None,
         bus: Bus | None = None,
+        limiter: LimitCounts | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.ledger = ledger
         self.rng = rng or Random()  # noqa: S311  (weights, not secrets)
-        self.limiter = Limiter(spent)
         self.clock = clock
         self.bus = bus or LocalBus()
         self.health = Health(keep, lambda word: self.bus.publish(HEALTH, word))
         self.bus.subscribe(HEALTH, self.health.hear)
+        self.limiter: LimitCounts = limiter or Limiter(clock)
         self.figures = Figures()
         self.tally = Tally()
         self.router = Router(self.rng, self.health, self.figures, self.clock)

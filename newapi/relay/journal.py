@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
 import struct
 import zlib
 from collections.abc import Sequence
@@ -12,12 +13,27 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from msgspec import Struct
 
 from newapi.store.ledger import Settlement
 
 _HEAD = struct.Struct("<II")  # length, CRC-32
 _ENCODE = msgspec.msgpack.Encoder()
 _DECODE = msgspec.msgpack.Decoder(Settlement)
+
+
+class Leftover(Struct, frozen=True):
+    """What a segment held whose process is no more.
+
+    Attributes:
+        owner: The process, as `Journal.owner` named it.
+        segment: The segment's name.
+        settlements: What was settled, in order.
+    """
+
+    owner: str
+    segment: str
+    settlements: tuple[Settlement, ...]
 
 
 class Journal:
@@ -36,6 +52,8 @@ class Journal:
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         directory.mkdir(exist_ok=True, mode=0o700)
         self._directory = directory
+        self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+        """Names this process: in two containers that share the directory two have the same number."""
         self._number = 0
         self._file: BinaryIO | None = None
         self._dirty = False
@@ -78,12 +96,12 @@ class Journal:
             if file := self._kept.pop(path, None):
                 file.close()
 
-    def recover(self) -> list[Settlement]:
-        """Return what processes that are no more left behind; a torn last entry is left out.
+    def recover(self) -> list[Leftover]:
+        """Return what processes that are no more left behind, by segment; a torn last entry is left out.
 
         The segments stay until `recovered`.
         """
-        found: list[Settlement] = []
+        found: list[Leftover] = []
         for path in sorted(self._root.rglob("*.journal")):
             try:
                 file = path.open("rb")
@@ -94,7 +112,10 @@ class Journal:
             except OSError:  # another process is at work on it
                 file.close()
                 continue
-            found += _read(file.read())
+            if not os.fstat(file.fileno()).st_nlink:
+                file.close()
+                continue
+            found.append(Leftover(path.stem.rpartition("-")[0], path.stem, tuple(_read(file.read()))))
             self._recovered.append((path, file))
         return found
 
@@ -123,11 +144,8 @@ class Journal:
     def _open(self) -> BinaryIO:
         while True:
             self._number += 1
-            path = self._directory / f"{os.getpid()}-{self._number}.journal"
-            try:
-                file = path.open("xb", buffering=0)
-            except FileExistsError:  # a process in another container, which has the same number, is at work on it
-                continue
+            path = self._directory / f"{self.owner}-{self._number}.journal"
+            file = path.open("xb", buffering=0)
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink:
                 self._file = file  # type: ignore[assignment]  # FileIO does all that is asked of it

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from newapi.base.errors import CallerError
 from newapi.base.units import usd
-from newapi.relay.journal import Journal
+from newapi.relay.journal import Journal, Leftover
 from newapi.relay.values import Caller, Reservation
 from newapi.store.ledger import Settlement
 
@@ -25,6 +28,22 @@ SYNC_SECONDS = 0.02
 """How much of the journal a power cut may cost."""
 
 log = logging.getLogger("newapi")
+
+
+class Balances(Struct):
+    """What the database says: quota by id.
+
+    Attributes:
+        tokens, users: What limited ones have left.
+        tokens_used, users_used: What all have used.
+        version: The epoch of the configuration it was read at.
+    """
+
+    tokens: dict[int, int]
+    users: dict[int, int]
+    tokens_used: dict[int, int] = {}
+    users_used: dict[int, int] = {}
+    version: int = 0
 
 
 class Ledger:
@@ -60,8 +79,11 @@ class Ledger:
             StoreError: It cannot be written; it stays where it is.
         """
         with self._writing:
-            left = self._journal.recover()
+            began = time.time()
+            leftovers = self._journal.recover()
+            left = [s for leftover in leftovers for s in leftover.settlements]
             try:
+                self._bury(leftovers, began)
                 if left:
                     self._write(left)
             except BaseException:
@@ -84,10 +106,8 @@ class Ledger:
         """Quota that is set aside for the requests under way in this process."""
         return sum(self._held_tokens.values())
 
-    def load(self, read: Callable[[], tuple[dict[int, int], dict[int, int], dict[int, int]]]) -> None:
-        """Take over the balances of the database.
-
-        `read` returns what limited tokens and users have left, and what tokens have used, each by id.
+    def load(self, read: Callable[[], Balances]) -> None:
+        """Take over the balances of the database, as `read` returns them.
 
         Called from a thread. Writing waits meanwhile, so that a settlement is in the database or in the queue, not in
         neither and not in both.
@@ -95,15 +115,23 @@ class Ledger:
         with self._writing:
             # First, since a write that seemed to fail may be in the database all the same, and would count twice.
             self._write_queue()
-            tokens, users, used = read()
-            with self._lock:
-                for s in self._queue:
-                    if s.token_id in tokens:
-                        tokens[s.token_id] -= s.quota
-                    if s.user_id in users:
-                        users[s.user_id] -= s.quota
-                    used[s.token_id] = used.get(s.token_id, 0) + s.quota
-                self._tokens, self._users, self._used = tokens, users, used
+            self._take(read())
+
+    def _take(self, read: Balances) -> None:
+        """Make what was read, less what is not written yet, the balances in force."""
+        tokens, users, used = read.tokens, read.users, read.tokens_used
+        with self._lock:
+            for s in self._queue:
+                if s.token_id in tokens:
+                    tokens[s.token_id] -= s.quota
+                if s.user_id in users:
+                    users[s.user_id] -= s.quota
+                used[s.token_id] = used.get(s.token_id, 0) + s.quota
+            self._tokens, self._users, self._used = tokens, users, used
+
+    async def obtain(self, caller: Caller, amount: int) -> Reservation:
+        """Set `amount` quota aside; see `reserve`. Where processes share balances it may have to be asked for."""
+        return self.reserve(caller, amount)
 
     def reserve(self, caller: Caller, amount: int) -> Reservation:
         """Set `amount` quota aside.
@@ -115,17 +143,15 @@ class Ledger:
         left = self._tokens.get(token)
         if left is not None:
             if left <= 0:
-                raise CallerError(
-                    "This token has nothing left", status=401, code="token_exhausted", type="insufficient_quota"
-                )
+                raise nothing_left()
             left -= self._held_tokens[token]
             if left < amount or left <= 0:
-                raise _too_little("this token", left, amount, "pre_consume_token_quota_failed")
+                raise too_little("this token", left, amount, "pre_consume_token_quota_failed")
         left = self._users.get(user)
         if left is not None:
             left -= self._held_users[user]
             if left < amount or left <= 0:
-                raise _too_little("the owner of this token", left, amount, "insufficient_user_quota")
+                raise too_little("the owner of this token", left, amount, "insufficient_user_quota")
         self._held_tokens[token] += amount
         self._held_users[user] += amount
         return Reservation(token, user, amount)
@@ -137,9 +163,12 @@ class Ledger:
     def release(self, reservation: Reservation) -> None:
         """Give back what was set aside; nothing is charged. Does nothing once it is settled or released."""
         if reservation.open:
-            reservation.open = False
-            self._held_tokens[reservation.token_id] -= reservation.amount
-            self._held_users[reservation.user_id] -= reservation.amount
+            self._close(reservation)
+
+    def _close(self, reservation: Reservation) -> None:
+        reservation.open = False
+        self._held_tokens[reservation.token_id] -= reservation.amount
+        self._held_users[reservation.user_id] -= reservation.amount
 
     def settle_soon(self, reservation: Reservation | None, settlement: Settlement) -> None:
         """Charge, and log. Does not wait: a client that hung up has cancelled whoever calls this.
@@ -149,7 +178,7 @@ class Ledger:
         if reservation is not None:
             if not reservation.open:
                 return
-            self.release(reservation)
+            self._close(reservation)
         with self._lock:
             self._queue.append(settlement)
             try:
@@ -157,13 +186,16 @@ class Ledger:
             except OSError as error:
                 # The disk is full: it is charged all the same, from memory, as long as this process lives.
                 log.error("the journal cannot be written: %s", error)
-            if settlement.token_id in self._tokens:
-                self._tokens[settlement.token_id] -= settlement.quota
-            if settlement.user_id in self._users:
-                self._users[settlement.user_id] -= settlement.quota
+            self._charge(settlement)
             self._used[settlement.token_id] = self._used.get(settlement.token_id, 0) + settlement.quota
         if not self._work.is_set():
             self._work.set()
+
+    def _charge(self, settlement: Settlement) -> None:
+        if settlement.token_id in self._tokens:
+            self._tokens[settlement.token_id] -= settlement.quota
+        if settlement.user_id in self._users:
+            self._users[settlement.user_id] -= settlement.quota
 
     def flush(self) -> None:
         """Write what is settled to the database now. Waits for it: call it in a thread."""
@@ -200,6 +232,7 @@ class Ledger:
         if not batch:
             return
         try:
+            self._tell(batch, [path.stem for path in segment or ()])
             self._write(batch)
         except Exception as error:  # noqa: BLE001  (whatever the database says: the money is in journal and queue)
             if not self.failures:
@@ -210,11 +243,27 @@ class Ledger:
             self._work.set()
             return
         self.failures = 0
+        self._told(batch)
         if segment is not None:
             self._journal.drop(segment)
 
+    def _bury(self, leftovers: Sequence[Leftover], began: float) -> None:
+        """Say what is about to be written of what processes left that died before `began` (Unix seconds)."""
 
-def _too_little(who: str, left: int, amount: int, code: str) -> CallerError:
+    def _tell(self, batch: Sequence[Settlement], segments: Sequence[str]) -> None:
+        """Say what is about to be written, where other processes have to know first."""
+
+    def _told(self, batch: Sequence[Settlement]) -> None:
+        """Say that it is written."""
+
+
+def nothing_left() -> CallerError:
+    """Return the refusal of a token that is used up."""
+    return CallerError("This token has nothing left", status=401, code="token_exhausted", type="insufficient_quota")
+
+
+def too_little(who: str, left: int, amount: int, code: str) -> CallerError:
+    """Return the refusal of a request for which `who` has too little left."""
     return CallerError(
         f"{who[0].upper()}{who[1:]} has {usd(left)} left, and this request may need {usd(amount)}",
         status=403,

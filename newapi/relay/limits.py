@@ -1,27 +1,32 @@
 """How much a token, and each user of a group, may ask for in a time: requests, tokens, at once, and in money.
 
-Kept in this process, in memory; money spent before it started is read from the log. Windows of a minute slide: at no
-moment have more than the limit passed in the sixty seconds before. Budgets are of the calendar, UTC: a day, a week from
-Monday, a month.
+Windows of a minute slide: at no moment have more than the limit passed in the sixty seconds before. Budgets are of the
+calendar, UTC: a day, a week from Monday, a month.
+
+`Limiter` counts in memory, for whoever asks it: one process for itself, or a hub for several (`relay.hub`). Its
+`Ticket` is one request's share of every limit it is under, from `enter` to `leave`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from newapi.base.errors import CallerError
+from newapi.base.standing import Gauge, Standing
 from newapi.base.units import usd
 
 WINDOW = 60.0
 Period = Literal["day", "week", "month"]
+Key = tuple[str, int, str]
+"""Whose limit it is: `("token", id, "")`, `("user", id, "")`, `("group", user id, group)`."""
 
 
-class Limit(Struct, frozen=True):
+class Limit(Struct, frozen=True, omit_defaults=True):
     """What is allowed: requests and tokens in a minute, requests at once, 0 for no limit; quota in a period."""
 
     requests: int = 0
@@ -33,6 +38,49 @@ class Limit(Struct, frozen=True):
         return bool(self.requests or self.tokens or self.at_once or self.budget)
 
 
+Holder = tuple[Key, Limit]
+Spent = Mapping[Period, tuple[float, int]]
+"""By period: its beginning (Unix seconds), and the quota spent since."""
+
+
+class LimitReached(CallerError):
+    """429: there is no room. `retry_after` is when there may be; `standing` is for the answer's headers."""
+
+    status = 429
+
+    def __init__(
+        self, message: str, wait: float, standing: Standing, *, code: str = "rate_limit_exceeded", type: str = ""
+    ) -> None:
+        super().__init__(message, code=code, type=type or "rate_limit_error", retry_after=max(1.0, wait))
+        self.standing = standing
+
+
+class LimitCounts(Protocol):
+    """Counts what is used of limits: in this process, in the hub of its processes, or in what several nodes share."""
+
+    async def enter(self, ticket: str, holders: Sequence[Holder], tokens: int, quota: int) -> Standing:
+        """Let a request in.
+
+        Args:
+            ticket: The request's id, for `leave`.
+            holders: Who is limited to what; each must have room, or none is touched.
+            tokens: An estimate of what it will take.
+            quota: The same, of what it will cost.
+
+        Raises:
+            LimitReached: There is no room.
+        """
+        ...
+
+    def leave(self, ticket: str, tokens: int, quota: int) -> None:
+        """Take note of what a request took in the end. Does not wait, and does nothing the second time."""
+        ...
+
+    def learn(self, key: Key, spent: Spent) -> None:
+        """Take note of money that is known to be spent, so that a budget is not counted from nothing."""
+        ...
+
+
 class _Used:
     """What one holder of a limit has used of it."""
 
@@ -42,7 +90,7 @@ class _Used:
         self.at_once = 0
         self.starts: deque[float] = deque()
         self.tokens: deque[list[float]] = deque()
-        """[when, how many], the estimate at first and then what it was."""
+        """[when, how many, whether it still counts]: the estimate at first, and then what it was."""
         self.tokens_sum = 0.0
         self.spent: dict[Period, tuple[float, int]] = {}
         """The period's beginning, and the quota spent or set aside in it."""
@@ -51,131 +99,168 @@ class _Used:
         while self.starts and self.starts[0] <= now - WINDOW:
             self.starts.popleft()
         while self.tokens and self.tokens[0][0] <= now - WINDOW:
-            self.tokens_sum -= self.tokens.popleft()[1]
+            entry = self.tokens.popleft()
+            self.tokens_sum -= entry[1]
+            entry[2] = 0.0
+
+    def spent_in(self, period: Period, start: float) -> int:
+        """Return what is spent in the period that began at `start`; of a new one that is nothing."""
+        known, spent = self.spent.get(period, (start, 0))
+        return spent if known == start else 0
 
 
 class Ticket:
-    """One request's share of every limit it is under, until `Limiter.leave`."""
+    """One request's share of every limit it is under."""
 
-    __slots__ = ("entries", "open", "quota")
+    __slots__ = ("entries", "quota")
 
     def __init__(self, quota: int) -> None:
-        self.entries: list[tuple[_Used, list[float], Limit]] = []
+        self.entries: list[tuple[_Used, list[float], Limit, dict[Period, float]]] = []
         self.quota = quota
-        self.open = True
-
-
-Spent = Callable[[int, float], int]
-"""(token id, Unix seconds) -> quota that its requests have cost since then."""
 
 
 class Limiter:
-    """Lets requests in, or says when to come again."""
+    """Counts in memory: lets requests in, or says when to come again."""
 
-    def __init__(self, spent: Spent) -> None:
-        """Take what knows of money spent before this process began."""
-        self._used: dict[tuple[str, int, str], _Used] = {}
-        self._spent = spent
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Take the clock: Unix seconds."""
+        self._clock = clock
+        self._used: dict[Key, _Used] = {}
+        self._tickets: dict[str, Ticket] = {}
 
-    def known(self, token_id: int) -> bool:
-        """Return whether the money this token has spent is known."""
-        return ("token", token_id, "") in self._used
+    async def enter(self, ticket: str, holders: Sequence[Holder], tokens: int, quota: int) -> Standing:
+        """Let a request in; see `LimitCounts.enter`. Never waits."""
+        standing, self._tickets[ticket] = self.admit(holders, tokens, quota)
+        return standing
 
-    def learn(self, token_id: int, limit: Limit, now: float) -> None:
-        """Read what a token has spent of its budgets. Waits for the database: call it in a thread."""
-        used = self._of(("token", token_id, ""))
-        for period in limit.budget:
-            start = beginning(period, now)
-            if used.spent.get(period, (0.0, 0))[0] != start:
-                used.spent[period] = (start, self._spent(token_id, start))
+    def leave(self, ticket: str, tokens: int, quota: int) -> None:
+        """Take note of what a request took; see `LimitCounts.leave`."""
+        entered = self._tickets.pop(ticket, None)
+        if entered is not None:
+            self.dismiss(entered, tokens, quota)
 
-    def enter(
-        self, holders: Iterator[tuple[tuple[str, int, str], Limit]], tokens: int, quota: int, now: float
-    ) -> Ticket | None:
-        """Let a request in; None where nothing limits it.
+    def learn(self, key: Key, spent: Spent) -> None:
+        """Take note of money spent; see `LimitCounts.learn`. What was counted here already is at least as much."""
+        used = self._of(key)
+        for period, (start, amount) in spent.items():
+            used.spent[period] = (start, max(amount, used.spent_in(period, start)))
 
-        Args:
-            holders: Who is limited to what; each must have room, or none is touched.
-            tokens: An estimate of what it will take.
-            quota: The same, of what it will cost.
-            now: Unix seconds.
+    def admit(self, holders: Iterable[Holder], tokens: int, quota: int) -> tuple[Standing, Ticket]:
+        """Let a request in; return where its caller stands, and its ticket.
 
         Raises:
-            CallerError: 429, with the seconds until there is room (`retry_after`).
+            LimitReached: There is no room; nothing is touched.
         """
-        ticket: Ticket | None = None
-        entries: list[tuple[_Used, Limit]] = []
-        for key, limit in holders:
-            if limit:
-                used = self._of(key)
-                used.forget(now)
-                _check(used, limit, tokens, quota, now)
-                entries.append((used, limit))
+        now = self._clock()
+        entries = [(self._of(key), limit) for key, limit in holders]
+        for used, _ in entries:
+            used.forget(now)
         for used, limit in entries:
-            ticket = ticket or Ticket(quota)
-            entry = [now, float(tokens)]
+            _check(used, limit, tokens, quota, now, entries)
+        ticket = Ticket(quota)
+        for used, limit in entries:
+            entry = [now, float(tokens), 1.0]
             used.at_once += 1
             if limit.requests:
                 used.starts.append(now)
             if limit.tokens:
                 used.tokens.append(entry)
                 used.tokens_sum += tokens
-            for period in limit.budget:
-                start, before = used.spent[period]
-                used.spent[period] = (start, before + quota)
-            ticket.entries.append((used, entry, limit))
-        return ticket
+            starts: dict[Period, float] = {period: beginning(period, now) for period in limit.budget}
+            for period, start in starts.items():
+                used.spent[period] = (start, used.spent_in(period, start) + quota)
+            ticket.entries.append((used, entry, limit, starts))
+        return _standing(entries, now), ticket
 
-    def leave(self, ticket: Ticket, tokens: int, quota: int) -> None:
-        """Take note of what a request took in the end. Does nothing the second time."""
-        if not ticket.open:
-            return
-        ticket.open = False
-        for used, entry, limit in ticket.entries:
+    def dismiss(self, ticket: Ticket, tokens: int, quota: int) -> None:
+        """Take note of what a request took in the end. Once: a second time counts again."""
+        self.free(ticket)
+        self.correct(ticket, tokens, quota)
+
+    def free(self, ticket: Ticket) -> None:
+        """Give back the places among those at once, of a request that is no more; what it takes is not known yet."""
+        for used, _, _, _ in ticket.entries:
             used.at_once -= 1
-            if limit.tokens:
-                # What has left the window already no longer counts, whatever it was.
-                if any(e is entry for e in used.tokens):
-                    used.tokens_sum += tokens - entry[1]
-                entry[1] = float(tokens)
-            for period in limit.budget:
-                start, before = used.spent[period]
-                used.spent[period] = (start, before + quota - ticket.quota)
 
-    def _of(self, key: tuple[str, int, str]) -> _Used:
+    def correct(self, ticket: Ticket, tokens: int | None, quota: int) -> None:
+        """Replace the estimates by what it was; None leaves that of the tokens."""
+        now = self._clock()
+        for used, entry, limit, starts in ticket.entries:
+            if tokens is not None and limit.tokens and entry[2]:  # what has left the window no longer counts
+                used.tokens_sum += tokens - entry[1]
+                entry[1] = float(tokens)
+            for period, start in starts.items():
+                known, before = used.spent.get(period, (start, 0))
+                # The log has it in the period it ended in: where a new one began meanwhile, all of it is there.
+                aside = ticket.quota if known == start else 0
+                current = beginning(period, now)
+                if current != known:
+                    before, aside = 0, 0
+                used.spent[period] = (current, before + quota - aside)
+
+    def _of(self, key: Key) -> _Used:
         used = self._used.get(key)
         if used is None:
             used = self._used[key] = _Used()
         return used
 
 
-def _check(used: _Used, limit: Limit, tokens: int, quota: int, now: float) -> None:
+def _check(
+    used: _Used, limit: Limit, tokens: int, quota: int, now: float, entries: Sequence[tuple[_Used, Limit]]
+) -> None:
+    message, wait = "", 1.0
     if limit.at_once and used.at_once >= limit.at_once:
-        raise _refuse(f"{limit.at_once} requests at once are allowed, and that many are under way", 1.0)
-    if limit.requests and len(used.starts) >= limit.requests:
+        message = f"{limit.at_once} requests at once are allowed, and that many are under way"
+    elif limit.requests and len(used.starts) >= limit.requests:
+        message = f"{limit.requests} requests a minute are allowed"
         wait = used.starts[-limit.requests] + WINDOW - now
-        raise _refuse(f"{limit.requests} requests a minute are allowed", wait)
-    if limit.tokens and used.tokens and used.tokens_sum + tokens > limit.tokens:
-        raise _refuse(f"{limit.tokens} tokens a minute are allowed", used.tokens[0][0] + WINDOW - now)
+    elif limit.tokens and used.tokens and used.tokens_sum + tokens > limit.tokens:
+        message = f"{limit.tokens} tokens a minute are allowed"
+        wait = _until_fits(used, limit.tokens - tokens) - now
+    if message:
+        raise LimitReached(message, wait, _standing(entries, now))
     for period, most in limit.budget.items():
-        start = beginning(period, now)
-        known, spent = used.spent.get(period, (start, 0))
-        if known != start:  # a new day, week or month
-            spent = 0
-        used.spent[period] = (start, spent)
+        spent = used.spent_in(period, beginning(period, now))
         if spent + quota > most or spent >= most:
-            raise CallerError(
-                f"The budget of {usd(most)} a {period} is used up: {usd(spent)} is spent or under way",
-                status=429,
-                code="budget_exceeded",
-                type="insufficient_quota",
-                retry_after=ending(period, now) - now,
-            )
+            raise budget_reached(period, most, spent, now, _standing(entries, now))
 
 
-def _refuse(message: str, wait: float) -> CallerError:
-    return CallerError(
-        message, status=429, code="rate_limit_exceeded", type="rate_limit_error", retry_after=max(1.0, wait)
+def _until_fits(used: _Used, most: int) -> float:
+    """Return when no more than `most` tokens are left in the window, or none where that is never enough."""
+    total, at = used.tokens_sum, 0.0
+    for when, count, _ in used.tokens:
+        if total <= most:
+            break
+        total -= count
+        at = when + WINDOW
+    return at
+
+
+def _standing(entries: Sequence[tuple[_Used, Limit]], now: float) -> Standing:
+    requests: Gauge | None = None
+    tokens: Gauge | None = None
+    for used, limit in entries:
+        if limit.requests:
+            left = max(0, limit.requests - len(used.starts))
+            if requests is None or left < requests.left:
+                reset = max(0.0, used.starts[-1] + WINDOW - now) if used.starts else 0.0
+                requests = Gauge(limit.requests, left, reset)
+        if limit.tokens:
+            left = max(0, limit.tokens - int(used.tokens_sum))
+            if tokens is None or left < tokens.left:
+                reset = max(0.0, used.tokens[-1][0] + WINDOW - now) if used.tokens else 0.0
+                tokens = Gauge(limit.tokens, left, reset)
+    return Standing(requests, tokens)
+
+
+def budget_reached(period: Period, most: int, spent: int, now: float, standing: Standing) -> LimitReached:
+    """Return the refusal of a request for which a budget has no room."""
+    return LimitReached(
+        f"The budget of {usd(most)} a {period} is used up: {usd(spent)} is spent or under way",
+        ending(period, now) - now,
+        standing,
+        code="budget_exceeded",
+        type="insufficient_quota",
     )
 
 

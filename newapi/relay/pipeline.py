@@ -15,11 +15,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Iterator
 
 from newapi.base.body import unreadable
 from newapi.base.errors import Busy, CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
+from newapi.base.standing import Standing
 from newapi.billing.estimate import TextCounter, count_body_fast, count_request, count_text, reserve_amount
 from newapi.formats.contract import Peek, WriterOptions
 from newapi.ir.request import Request
@@ -28,7 +28,7 @@ from newapi.net.client import ERROR_LIMIT, Reply
 from newapi.relay.admit import admit, check_model
 from newapi.relay.attempt import Attempts
 from newapi.relay.gateway import Gateway
-from newapi.relay.limits import Limit, Ticket
+from newapi.relay.limits import Holder, LimitReached
 from newapi.relay.metering import final_usage
 from newapi.relay.pump import Answer, Broken
 from newapi.relay.retry import wait_of, worth_another
@@ -72,7 +72,9 @@ class _Run:
         self.gateway = gateway
         self.sink = sink
         self.order: Order | None = None
-        self.ticket: Ticket | None = None
+        self.standing: Standing | None = None
+        """Where the caller stands with its limits, None where nothing limits it."""
+        self.entered = False
         self.attempts: Attempts | None = None
         self.tries: list[Try] = []
         self.began = 0.0
@@ -114,8 +116,11 @@ class _Run:
             group_ratio=caller.group_ratio,
             call=call_of(ingress, peek, None),
         )
-        self.ticket = gateway.limiter.enter(_limits(caller, snapshot), rough + peek.max_output, amount, gateway.clock())
-        reservation = gateway.ledger.reserve(caller, 0 if self._free() else amount)
+        if holders := _holders(caller, snapshot):
+            id = ingress.request_id
+            self.standing = await gateway.limiter.enter(id, holders, rough + peek.max_output, amount)
+            self.entered = True
+        reservation = await gateway.ledger.obtain(caller, 0 if self._free() else amount)
         self.order = Order(ingress, peek, caller, price, reservation)
         self.attempts = Attempts(ingress, peek.model, peek.stream)
         await self._until_answered(peek, snapshot.routing.retries + 1)
@@ -349,14 +354,22 @@ class _Run:
                     ("content-type", "text/event-stream"),
                     *_STREAM_HEADERS,
                     ("x-oneapi-request-id", self.ingress.request_id),
+                    *(self._limit_headers(self.standing) if self.standing is not None else ()),
                 ],
             )
         await self.sink.write(self.ingress.format.keepalive)
 
     def _headers(self, reply: Reply, content_type: str) -> list[tuple[str, str]]:
         headers = [("content-type", content_type), ("x-oneapi-request-id", self.ingress.request_id)]
-        headers += [(k, v) for k, v in reply.headers.items() if _passed_on(k)]
+        if self.standing is None:
+            headers += [(k, v) for k, v in reply.headers.items() if _passed_on(k)]
+        else:  # the caller's own limits are what it is to go by, not those of the channel
+            headers += [(k, v) for k, v in reply.headers.items() if k in PASSED_ON]
+            headers += self._limit_headers(self.standing)
         return headers
+
+    def _limit_headers(self, standing: Standing) -> list[tuple[str, str]]:
+        return self.ingress.format.limit_headers(standing, self.gateway.clock())
 
     async def refuse(self, error: NewapiError) -> None:
         """Tell the caller what went wrong, in its own format: as an answer, or as the end of a stream begun."""
@@ -374,6 +387,8 @@ class _Run:
         headers = [("content-type", "application/json"), ("x-oneapi-request-id", ingress.request_id)]
         if isinstance(error, UpstreamError):
             headers += error.headers
+        elif isinstance(error, LimitReached):
+            headers += self._limit_headers(error.standing)
         if error.retry_after is not None and not any(k == "retry-after" for k, _ in headers):
             headers.append(("retry-after", str(max(1, math.ceil(error.retry_after)))))
         await self.sink.whole(error.status, headers, entry.write_error(error, ingress.request_id))
@@ -434,8 +449,8 @@ class _Run:
         finally:  # whatever happened, nothing stays set aside
             if self.order is not None:
                 self.gateway.ledger.release(self.order.reservation)
-            if self.ticket is not None:
-                self.gateway.limiter.leave(self.ticket, tokens, quota)
+            if self.entered:
+                self.gateway.limiter.leave(self.ingress.request_id, tokens, quota)
 
     def _settle(self, order: Order) -> tuple[int, int]:
         """Charge and log; return the tokens and the quota it took."""
@@ -458,11 +473,14 @@ class _Run:
         return usage.total, settle(order, outcome, self.gateway)
 
 
-def _limits(caller: Caller, snapshot: Snapshot) -> Iterator[tuple[tuple[str, int, str], Limit]]:
-    """Yield who is limited to what: the token, and its owner in the group."""
-    yield ("token", caller.token.id, ""), caller.token.limit
+def _holders(caller: Caller, snapshot: Snapshot) -> list[Holder]:
+    """Return who is limited to what: the token, and its owner in the group."""
+    found: list[Holder] = []
+    if limit := caller.token.limit:
+        found.append((("token", caller.token.id, ""), limit))
     if limit := snapshot.group_limits.get(caller.group):
-        yield ("group", caller.user.id, caller.group), limit
+        found.append((("group", caller.user.id, caller.group), limit))
+    return found
 
 
 _STREAM_HEADERS: tuple[tuple[str, str], ...] = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))

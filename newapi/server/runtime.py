@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -19,8 +20,12 @@ from newapi.ops.processes import Processes
 from newapi.ops.upkeep import Upkeep
 from newapi.relay.build import balances, build
 from newapi.relay.gateway import Gateway, Limits
+from newapi.relay.hub_client import HubClient
 from newapi.relay.journal import Journal
-from newapi.relay.ledger import Ledger
+from newapi.relay.ledger import Balances, Ledger
+from newapi.relay.limits import Period, beginning
+from newapi.relay.shared import Shared
+from newapi.relay.shared_ledger import SharedLedger
 from newapi.relay.snapshot import Snapshot
 from newapi.server.jobs import Job, Jobs
 from newapi.server.notifier import Notifier
@@ -58,16 +63,18 @@ class Server(Protocol):
 class Runtime:
     """What `serve` keeps running beside the HTTP server."""
 
-    def __init__(self, local: Local, state: Path, *, part: str = "") -> None:
+    def __init__(self, local: Local, state: Path, *, part: str = "", hub: Path | None = None) -> None:
         """Prepare to serve `local`.
 
         Args:
             local: The gateway.
             state: The directory of the journals.
             part: Which of several processes this is; its journal is in a directory of that name.
+            hub: Socket of the hub of several processes (`relay.hub.serve_hub`); None for a process of its own.
         """
         self.local = local
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._refreshing = threading.Lock()
         self.draining = False
         """Whether this process takes no more connections, and the next answer on each is the last."""
@@ -75,17 +82,28 @@ class Runtime:
         """The server that this process is, or is a part of; None in a test."""
         self.reloaded: list[Callable[[], None]] = []
         """Told that `local` is another one."""
-        self.ledger = Ledger(lambda batch: store_ledger.write_batch(local.db, batch), Journal(state / part, state))
         self._keeper = breakers.Keeper(local)
-        self.ledger.start()
+        self._budgets: set[tuple[int, str]] = set()
+        """Budgets whose spending so far is known: token id and period."""
+        journal = Journal(state / part, state)
+        self._shared: Shared | None = HubClient(hub, journal.owner) if hub is not None else None
+        self._switching: set[asyncio.Task[None]] = set()
+        write = functools.partial(store_ledger.write_batch, local.db)
+        if self._shared is None:
+            self.ledger = Ledger(write, journal)
+            self.ledger.start()
+        else:
+            self.ledger = SharedLedger(write, journal, self._balances)
         self.gateway = Gateway(
             self._load(),
             self.ledger,
             _limits(local),
-            spent=self._spent,
             keep=self._keeper,
+            limiter=self._shared,
+            bus=self._shared,
         )
-        self._learn_budgets(self.gateway.snapshot)
+        if self._shared is None:
+            self._learn_budgets(self.gateway.snapshot)
         self.notifier = Notifier(lambda: self.local)
         self.upkeep = Upkeep(local)
         self.jobs = Jobs(local.db, self._jobs())
@@ -114,12 +132,15 @@ class Runtime:
         """Read the database: what is in force, and what everyone has left."""
         stored: list[Stored] = []
 
-        def read() -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+        def read() -> Balances:
             stored.append(store_snapshot.load(self.local.db))
             return balances(stored[0])
 
         self.ledger.load(read)
         return build(stored[0], self._resolve, log.warning, self.local.path.resolve().parent)
+
+    def _balances(self) -> Balances:
+        return balances(store_snapshot.load(self.local.db))
 
     def _probe(self) -> None:
         """Ask what health disabled, and enable what answers. Waits for upstreams: call it in a thread."""
@@ -158,11 +179,25 @@ class Runtime:
         return total[0].quota if total else 0
 
     def _learn_budgets(self, snapshot: Snapshot) -> None:
-        """Find out what tokens with a budget have spent of it, those that are new here."""
+        """Find out what tokens with a budget have spent of it, those that are new here. Waits for the database."""
         now = self.gateway.clock()
         for token in snapshot.tokens.values():
-            if token.limit.budget and not self.gateway.limiter.known(token.id):
-                self.gateway.limiter.learn(token.id, token.limit, now)
+            new: list[Period] = [p for p in token.limit.budget if (token.id, p) not in self._budgets]
+            if not new:
+                continue
+            spent: dict[Period, tuple[float, int]] = {}
+            for period in new:
+                start = beginning(period, now)
+                spent[period] = (start, self._spent(token.id, start))
+            self._in_loop(functools.partial(self.gateway.limiter.learn, ("token", token.id, ""), spent))
+            self._budgets.update((token.id, period) for period in new)
+
+    def _in_loop(self, do: Callable[[], None]) -> None:
+        """Do something in the event loop that serves, which all counts belong to; at once before it runs."""
+        if self._loop is None:
+            do()
+        else:
+            self._loop.call_soon_threadsafe(do)
 
     def query(self, wanted: RecordFilter) -> list[StoredRecord]:
         """Return lines of the log. Waits for the database: call it in a thread."""
@@ -185,8 +220,33 @@ class Runtime:
 
     async def start(self) -> None:
         """Begin to follow the database. Called in the event loop that serves."""
-        self._task = asyncio.get_running_loop().create_task(self._follow())
+        self._loop = asyncio.get_running_loop()
+        if self._shared is not None and isinstance(self.ledger, SharedLedger):
+            await self._join(self._shared, self.ledger)
+        self._task = self._loop.create_task(self._follow())
         self.jobs.start()
+
+    async def _join(self, shared: Shared, ledger: SharedLedger) -> None:
+        """Share limits and balances with other processes from now on."""
+        shared.recall = ledger.recall
+        await shared.start()
+        ledger.attach(shared)
+        await asyncio.to_thread(ledger.start)
+        shared.changed = lambda reached: self._switch(shared, ledger, reached=reached)
+        await self._reached(shared, ledger, reached=shared.connected)
+
+    def _switch(self, shared: Shared, ledger: SharedLedger, *, reached: bool) -> None:
+        task = asyncio.get_running_loop().create_task(self._reached(shared, ledger, reached=reached))
+        self._switching.add(task)
+        task.add_done_callback(self._switching.discard)
+
+    async def _reached(self, shared: Shared, ledger: SharedLedger, *, reached: bool) -> None:
+        if reached:
+            self._budgets.clear()
+            await asyncio.to_thread(self._learn_budgets, self.gateway.snapshot)
+            await ledger.join()
+        else:
+            await ledger.part()
 
     async def stop(self) -> None:
         """Stop following, close the upstream connections, write what is settled."""
@@ -198,16 +258,24 @@ class Runtime:
         await self.gateway.close()
         await asyncio.to_thread(self._keeper.close)
         await asyncio.to_thread(self.ledger.stop)
+        if self._shared is not None and isinstance(self.ledger, SharedLedger):
+            self.ledger.give_all_back()
+            await self._shared.stop()
 
     async def _follow(self) -> None:
         """Take over what others apply and change."""
         failing = False
+        loop = asyncio.get_running_loop()
+        read = loop.time()
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await asyncio.to_thread(self.refresh)
                 if self.gateway.snapshot is not self._taken_over:
                     self._take_over()
+                if isinstance(self.ledger, SharedLedger) and self.ledger.alone and loop.time() - read >= 1.0:
+                    read = loop.time()
+                    await asyncio.to_thread(self.ledger.load, self._balances)
             except Exception as error:  # noqa: BLE001  (whatever it is: what is in memory goes on serving, and so does this)
                 if not failing:
                     log.warning("cannot take over what the database holds: %s", error)

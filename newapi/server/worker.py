@@ -40,7 +40,8 @@ class Worker:
         configure(local.config.log, local.path.resolve().parent, part=str(assignment.slot))
         self._assignment = assignment
         self._drain_seconds: float | None = local.config.limits.drain_timeout
-        self.runtime = Runtime(local, Path(assignment.state), part=str(assignment.slot))
+        hub = Path(assignment.hub) if assignment.hub else None
+        self.runtime = Runtime(local, Path(assignment.state), part=str(assignment.slot), hub=hub)
         self.runtime.processes = self
         self._told = Processes(0, 0, ())
         self._recovering: asyncio.Task[None] | None = None

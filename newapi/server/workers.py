@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
@@ -26,6 +27,7 @@ from newapi.config.load import load
 from newapi.config.schema import Config
 from newapi.ops.processes import Processes, State
 from newapi.ops.processes import Worker as View
+from newapi.relay.hub import serve_hub
 from newapi.server.control import Ask, Assignment, Drain, Line, Message, Pulse, Ready, Recover, Told
 from newapi.server.logs import configure
 
@@ -120,6 +122,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._nobody = asyncio.Event()
         self._asked = 0
+        self._hub: Path | None = None
+        """Where the workers count together."""
         self.ended_by = 0
         """The signal that ended it, 0 for none."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -138,13 +142,17 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, number)
-        try:
-            if (first := await self._start_all()) is not None:
-                say(len(self._current), first)
-                self._do(self._reload_when_asked())
-                await self._stopping.wait()
-        finally:
-            await self._end()
+        # Short, since a socket's path is, and nobody else's.
+        with tempfile.TemporaryDirectory(prefix="newapi-", ignore_cleanup_errors=True) as directory:
+            async with serve_hub(Path(directory) / "hub"):
+                self._hub = Path(directory) / "hub"
+                try:
+                    if (first := await self._start_all()) is not None:
+                        say(len(self._current), first)
+                        self._do(self._reload_when_asked())
+                        await self._stopping.wait()
+                finally:
+                    await self._end()
 
     def stop(self, number: int = 0) -> None:
         """Let every worker end with its last request; asked again, cut off what is under way; then kill them.
@@ -190,7 +198,7 @@ class Supervisor:
                 control=theirs.fileno(),
                 sockets=tuple(fds),
                 admin=str(self._admin or ""),
-                hub="",
+                hub=str(self._hub or ""),
             )
             # What is imported is what this process imported: the working directory only where it is a place of that.
             flags = [] if sys.path[0] in ("", str(Path.cwd())) else ["-P"]

@@ -20,7 +20,7 @@ def found(directory: Path) -> list[Settlement]:
     """What the next process finds."""
     journal = Journal(directory)
     try:
-        return journal.recover()
+        return [s for leftover in journal.recover() for s in leftover.settlements]
     finally:
         journal.close()
 
@@ -31,7 +31,9 @@ def test_what_is_appended_is_recovered_by_the_next_process(tmp_path: Path) -> No
         first.append(settlement(i))
     first.close()  # the process is gone, and with it its lock
     second = Journal(tmp_path)
-    assert second.recover() == [settlement(i) for i in range(3)]
+    (leftover,) = second.recover()
+    assert leftover.settlements == tuple(settlement(i) for i in range(3))
+    assert (leftover.owner, leftover.segment) == (first.owner, f"{first.owner}-1")
     second.recovered()
     assert found(tmp_path) == []
 

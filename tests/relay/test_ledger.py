@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from newapi.base.errors import CallerError, StoreError
 from newapi.relay.journal import Journal
-from newapi.relay.ledger import FLUSH_SECONDS, SYNC_SECONDS, Ledger
+from newapi.relay.ledger import FLUSH_SECONDS, SYNC_SECONDS, Balances, Ledger
 from newapi.relay.values import Caller, Reservation
 from newapi.store.ledger import Settlement, UsageRecord
 from tests.relay.world import token, user
@@ -50,8 +50,8 @@ class Bank:
         if self.commits_and_fails:
             raise StoreError("the connection broke after the commit")
 
-    def read(self) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
-        return dict(self.tokens), dict(self.users), dict(self.used)
+    def read(self) -> Balances:
+        return Balances(dict(self.tokens), dict(self.users), dict(self.used))
 
 
 def caller(token_id: int = 1, user_id: int = 1) -> Caller:
@@ -145,7 +145,7 @@ def test_a_refund_without_a_reservation_gives_back(it: Fixture) -> None:
     it.ledger.settle_soon(None, settlement("a", 300))
     it.ledger.settle_soon(None, settlement("a/refund", -300))
     it.ledger.flush()
-    assert it.bank.read() == ({1: START}, {1: START}, {1: 0})
+    assert it.bank.read() == Balances({1: START}, {1: START}, {1: 0})
 
 
 # -- the database ----------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def test_a_reload_sees_top_ups_and_keeps_what_is_not_written_yet(it: Fixture) ->
 
 
 def test_a_settlement_that_comes_while_balances_are_read_counts_once(it: Fixture) -> None:
-    def read() -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+    def read() -> Balances:
         found = it.bank.read()
         it.ledger.settle_soon(None, settlement("late", 10))
         return found
@@ -337,7 +337,7 @@ def test_threads_that_settle_flush_and_load_at_once_agree_in_the_end(tmp_path: P
     each = sum(range(200))
     assert (failures, alive) == ([], True)
     assert len(bank.rows) == 800
-    assert bank.read() == (
+    assert bank.read() == Balances(
         {1: 10**6 - 2 * each, 2: 10**6 - 2 * each},
         {1: 10**6 - 4 * each},
         {1: 2 * each, 2: 2 * each},
@@ -368,8 +368,7 @@ class Model(RuleBasedStateMachine):
     def begin(self) -> None:
         self.journal = Journal(Path(self.directory.name))
         self.ledger = Ledger(self.bank.write, self.journal)
-        left = self.journal.recover()
-        self.bank.write(left)
+        self.bank.write([s for leftover in self.journal.recover() for s in leftover.settlements])
         self.journal.recovered()
         self.ledger.load(self.bank.read)
 

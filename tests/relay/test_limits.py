@@ -8,91 +8,160 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newapi.base.errors import CallerError
-from newapi.relay.limits import Limit, Limiter, beginning, ending
+from newapi.base.standing import Gauge, Standing
+from newapi.relay.limits import Limit, Limiter, LimitReached, Ticket, beginning, ending
 
 KEY = ("token", 1, "")
 NOON = datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.UTC).timestamp()  # a Wednesday
 
 
-def limiter(spent: int = 0) -> Limiter:
-    return Limiter(lambda _token, _since: spent)
+class Stage:
+    """A limiter whose time is the test's."""
 
+    def __init__(self) -> None:
+        self.now = NOON
+        self.limiter = Limiter(lambda: self.now)
 
-def test_nothing_limited_costs_nothing() -> None:
-    assert limiter().enter(iter([(KEY, Limit())]), 10, 10, NOON) is None
+    def enter(self, limit: Limit, tokens: int = 0, quota: int = 0) -> Ticket:
+        return self.limiter.admit([(KEY, limit)], tokens, quota)[1]
 
 
 @given(limit=st.integers(1, 20), steps=st.lists(st.floats(0, 20), max_size=100))
 def test_no_minute_has_more_requests_than_allowed_and_none_is_refused_below(limit: int, steps: list[float]) -> None:
-    it, now, passed = limiter(), NOON, []
+    it, passed = Stage(), []
     for step in steps:
-        now += step
-        recent = [t for t in passed if t > now - 60]
+        it.now += step
+        recent = [t for t in passed if t > it.now - 60]
         if len(recent) < limit:
-            assert it.enter(iter([(KEY, Limit(requests=limit))]), 0, 0, now) is not None
-            passed.append(now)
+            it.enter(Limit(requests=limit))
+            passed.append(it.now)
             continue
-        with pytest.raises(CallerError) as caught:
-            it.enter(iter([(KEY, Limit(requests=limit))]), 0, 0, now)
+        with pytest.raises(LimitReached) as caught:
+            it.enter(Limit(requests=limit))
         assert caught.value.status == 429
-        assert caught.value.retry_after == pytest.approx(max(1.0, recent[-limit] + 60 - now))
+        assert caught.value.retry_after == pytest.approx(max(1.0, recent[-limit] + 60 - it.now))
 
 
 def test_so_many_at_once() -> None:
-    it, limit = limiter(), Limit(at_once=2)
-    first = it.enter(iter([(KEY, limit)]), 0, 0, NOON)
-    it.enter(iter([(KEY, limit)]), 0, 0, NOON)
-    with pytest.raises(CallerError, match="at once"):
-        it.enter(iter([(KEY, limit)]), 0, 0, NOON)
-    assert first is not None
-    it.leave(first, 0, 0)
-    it.leave(first, 0, 0)  # once only
-    it.enter(iter([(KEY, limit)]), 0, 0, NOON)
-    with pytest.raises(CallerError, match="at once"):
-        it.enter(iter([(KEY, limit)]), 0, 0, NOON)
+    it, limit = Stage(), Limit(at_once=2)
+    first = it.enter(limit)
+    it.enter(limit)
+    with pytest.raises(LimitReached, match="at once"):
+        it.enter(limit)
+    it.limiter.dismiss(first, 0, 0)
+    it.enter(limit)
+    with pytest.raises(LimitReached, match="at once"):
+        it.enter(limit)
+
+
+async def test_a_request_that_leaves_twice_leaves_once() -> None:
+    it, holders = Stage(), [(KEY, Limit(at_once=1))]
+    await it.limiter.enter("a", holders, 0, 0)
+    it.limiter.leave("a", 0, 0)
+    await it.limiter.enter("b", holders, 0, 0)
+    it.limiter.leave("a", 0, 0)
+    with pytest.raises(LimitReached):
+        await it.limiter.enter("c", holders, 0, 0)
 
 
 def test_tokens_count_as_what_they_were_in_the_end() -> None:
-    it, limit = limiter(), Limit(tokens=100)
-    ticket = it.enter(iter([(KEY, limit)]), 90, 0, NOON)
-    assert ticket is not None
-    with pytest.raises(CallerError, match="tokens a minute"):
-        it.enter(iter([(KEY, limit)]), 20, 0, NOON + 1)
-    it.leave(ticket, 10, 0)
-    assert it.enter(iter([(KEY, limit)]), 20, 0, NOON + 1) is not None
-    assert it.enter(iter([(KEY, limit)]), 100, 0, NOON + 120) is not None
+    it, limit = Stage(), Limit(tokens=100)
+    ticket = it.enter(limit, 90)
+    it.now += 1
+    with pytest.raises(LimitReached, match="tokens a minute"):
+        it.enter(limit, 20)
+    it.limiter.dismiss(ticket, 10, 0)
+    it.enter(limit, 20)
+    it.now += 120
+    it.enter(limit, 100)
+
+
+def test_tokens_of_a_request_that_ends_after_its_minute_do_not_count() -> None:
+    it, limit = Stage(), Limit(tokens=100)
+    ticket = it.enter(limit, 10)
+    it.now += 61
+    it.enter(limit, 50)
+    it.limiter.dismiss(ticket, 1000, 0)
+    it.enter(limit, 50)
+
+
+def test_who_waits_as_long_as_told_gets_in() -> None:
+    it, limit = Stage(), Limit(tokens=100)
+    for tokens in (10, 60, 30):
+        it.enter(limit, tokens)
+        it.now += 5
+    with pytest.raises(LimitReached) as caught:
+        it.enter(limit, 50)
+    assert caught.value.retry_after == pytest.approx(50.0)  # when the second has left the window, not the first
+    it.now += 50
+    it.enter(limit, 50)
 
 
 def test_one_request_larger_than_the_limit_passes_alone() -> None:
-    assert limiter().enter(iter([(KEY, Limit(tokens=100))]), 5000, 0, NOON) is not None
+    assert Stage().enter(Limit(tokens=100), 5000)
 
 
 def test_a_budget_is_hard_and_counts_what_is_under_way() -> None:
-    it, limit = limiter(spent=30), Limit(budget={"day": 100})
-    it.learn(1, limit, NOON)
-    ticket = it.enter(iter([(KEY, limit)]), 0, 60, NOON)
-    assert ticket is not None
-    with pytest.raises(CallerError, match="budget") as caught:
-        it.enter(iter([(KEY, limit)]), 0, 20, NOON)
-    assert caught.value.status == 429
+    it, limit = Stage(), Limit(budget={"day": 100})
+    it.limiter.learn(KEY, {"day": (beginning("day", NOON), 30)})
+    ticket = it.enter(limit, 0, 60)
+    with pytest.raises(LimitReached, match="budget") as caught:
+        it.enter(limit, 0, 20)
+    assert (caught.value.status, caught.value.code) == (429, "budget_exceeded")
     assert caught.value.retry_after == 12 * 3600
-    it.leave(ticket, 0, 10)
-    assert it.enter(iter([(KEY, limit)]), 0, 60, NOON) is not None
-    with pytest.raises(CallerError, match="budget"):
-        it.enter(iter([(KEY, limit)]), 0, 1, NOON)
-    assert it.enter(iter([(KEY, limit)]), 0, 1, NOON + 24 * 3600) is not None  # a new day
+    it.limiter.dismiss(ticket, 0, 10)
+    it.enter(limit, 0, 60)
+    with pytest.raises(LimitReached, match="budget"):
+        it.enter(limit, 0, 1)
+    it.now += 24 * 3600  # a new day
+    it.enter(limit, 0, 1)
+
+
+@pytest.mark.parametrize("other_first", [False, True])
+def test_a_request_that_ends_in_another_period_is_charged_there(other_first: bool) -> None:
+    it, limit = Stage(), Limit(budget={"day": 100})
+    ticket = it.enter(limit, 0, 90)
+    it.now += 24 * 3600
+    if other_first:
+        it.enter(limit, 0, 20)
+    it.limiter.dismiss(ticket, 0, 70)
+    left = 10 if other_first else 30
+    with pytest.raises(LimitReached):
+        it.enter(limit, 0, left + 1)
+    it.enter(limit, 0, left)
+
+
+def test_what_is_learnt_never_takes_back_what_was_counted() -> None:
+    it, limit = Stage(), Limit(budget={"day": 100})
+    it.enter(limit, 0, 90)
+    it.limiter.learn(KEY, {"day": (beginning("day", NOON), 40)})
+    with pytest.raises(LimitReached):
+        it.enter(limit, 0, 11)
 
 
 def test_a_refusal_by_one_limit_touches_no_other() -> None:
-    it = limiter()
+    it = Stage().limiter
     token, group = (KEY, Limit(requests=5)), (("group", 1, "vip"), Limit(requests=1))
-    it.enter(iter([group]), 0, 0, NOON)
+    it.admit([group], 0, 0)
     for _ in range(10):
-        with pytest.raises(CallerError):
-            it.enter(iter([token, group]), 0, 0, NOON)
+        with pytest.raises(LimitReached):
+            it.admit([token, group], 0, 0)
     for _ in range(5):
-        it.enter(iter([token]), 0, 0, NOON)
+        it.admit([token], 0, 0)
+
+
+def test_where_a_caller_stands_is_where_it_has_least_left() -> None:
+    it = Stage()
+    token, group = (KEY, Limit(requests=5, tokens=1000)), (("group", 1, "vip"), Limit(requests=3))
+    assert it.limiter.admit([token, group], 100, 0)[0] == Standing(Gauge(3, 2, 60.0), Gauge(1000, 900, 60.0))
+    it.now += 20
+    assert it.limiter.admit([token], 100, 0)[0] == Standing(Gauge(5, 3, 60.0), Gauge(1000, 800, 60.0))
+    for _ in range(2):
+        it.limiter.admit([group], 0, 0)
+    it.now += 10
+    with pytest.raises(LimitReached) as caught:
+        it.limiter.admit([group], 0, 0)
+    assert caught.value.standing == Standing(Gauge(3, 0, 50.0), None)
 
 
 @pytest.mark.parametrize(

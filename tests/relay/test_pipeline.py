@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from newapi.relay.gateway import Limits
+from newapi.relay.ledger import Balances
 from newapi.relay.pipeline import relay
 from newapi.relay.snapshot import Channel
 from newapi.relay.values import Ingress
@@ -493,7 +494,7 @@ async def test_a_model_without_channel_or_price(staged: Staging, model: str, sta
 
 async def test_who_has_too_little_is_told_before_anything_is_sent(staged: Staging) -> None:
     stage = await staged(hangs_up)
-    stage.world.ledger.load(lambda: ({1: 3}, {1: 10**9}, {}))
+    stage.world.ledger.load(lambda: Balances({1: 3}, {1: 10**9}))
     sink = await stage.ask(entry("openai_chat", stream=False))
     assert sink.status == 403
     assert stage.upstreams[0].connections == 0

@@ -16,7 +16,7 @@ from newapi.billing.book import PriceBook
 from newapi.config.schema import BillingSpec, ChannelSpec, GroupSpec, HealthSpec, ModelSpec, RoutingSpec, TokenSpec
 from newapi.relay.gateway import Gateway, Limits
 from newapi.relay.journal import Journal
-from newapi.relay.ledger import Ledger
+from newapi.relay.ledger import Balances, Ledger
 from newapi.relay.override import compile_operations
 from newapi.relay.snapshot import Channel, Snapshot, TokenEntry, UserEntry
 from newapi.relay.values import Ingress
@@ -81,7 +81,7 @@ class World:
     def __init__(self, directory: Path, snapshot: Snapshot, limits: Limits | None = None, *, left: int = 10**9) -> None:
         self.written: list[Settlement] = []
         self.ledger = Ledger(self.written.extend, Journal(directory / "journal"))
-        self.ledger.load(lambda: ({1: left}, {1: left}, {}))
+        self.ledger.load(lambda: Balances({1: left}, {1: left}))
         self.gateway = Gateway(snapshot, self.ledger, limits or Limits(), rng=Random(1), clock=lambda: NOW)
 
     def rows(self) -> list[Settlement]:

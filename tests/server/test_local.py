@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from newapi.relay.ledger import Balances
 from newapi.relay.snapshot import Snapshot
 from newapi.server.routes.local import Asked, answer
 from newapi.server.routes.relay import RelayApp
@@ -126,14 +127,14 @@ def test_a_model_that_the_token_may_not_call_is_not_shown(world: World) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
 def test_what_a_token_has_and_has_used(world: World, prefix: str) -> None:
-    world.ledger.load(lambda: ({1: 1_500_000}, {}, {1: 500_000}))
+    world.ledger.load(lambda: Balances({1: 1_500_000}, {}, {1: 500_000}))
     limits = ask(world, f"{prefix}/dashboard/billing/subscription")[1]
     assert limits["hard_limit_usd"] == limits["soft_limit_usd"] == 4
     assert ask(world, f"{prefix}/dashboard/billing/usage")[1] == {"object": "list", "total_usage": 100}
 
 
 def test_a_token_without_limit(world: World) -> None:
-    world.ledger.load(lambda: ({}, {}, {}))
+    world.ledger.load(lambda: Balances({}, {}))
     assert ask(world, "/dashboard/billing/subscription")[1]["hard_limit_usd"] == 100_000_000
 
 
