@@ -11,6 +11,9 @@ from newapi.store.ledger import StoredRecord
 KINDS = {"topup": 1, "consume": 2, "manage": 3, "system": 4, "error": 5, "refund": 6}
 """New API's `type` of a log row."""
 
+_OPERATORS = ("tries", "losses", "upstream_format", "upstream_model_name")
+"""What of `other` is not told to users: how their requests were routed."""
+
 
 def log_row(record: StoredRecord) -> dict[str, Any]:
     """Return `record` as `/api/log/*` gives it; `other` is JSON text, as there."""
@@ -51,3 +54,11 @@ def log_row(record: StoredRecord) -> dict[str, Any]:
         "request_id": record.request_id,
         "other": msgspec.json.encode(other).decode(),
     }
+
+
+def own_row(record: StoredRecord) -> dict[str, Any]:
+    """Return a line of the log for whoever made the request: without how it was routed."""
+    row = log_row(record)
+    other: dict[str, Any] = msgspec.json.decode(row["other"])
+    told = {name: value for name, value in other.items() if name not in _OPERATORS}
+    return {**row, "channel_name": "", "other": msgspec.json.encode(told).decode()}

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from newapi.config.schema import TokenSpec
+from newapi.ops import tokens
 from newapi.store.ledger import UsageRecord, write_record
 from tests.server.conftest import Browser, Server
 
@@ -42,6 +44,19 @@ async def ann(server: Server) -> Browser:
     ):
         write_record(server.db, record)
     return ann
+
+
+async def test_a_token_sees_its_lines_without_how_they_were_routed(server: Server, ann: Browser) -> None:
+    assert ann.user is not None
+    token, key = tokens.create(server.runtime.local, "mine", TokenSpec(user="ann"), who="test")
+    server.runtime.refresh()
+    how: dict[str, Any] = {"channel_id": 3, "channel_name": "secret-upstream", "tries": '[{"channel":"secret"}]'}
+    record = UsageRecord("r9", NOW, model="gpt-4o", quota=4, token_id=token.id, upstream_model="secret-model", **how)
+    write_record(server.db, record)
+    answer = await server.browser().ask("GET", "/api/log/token", headers={"authorization": f"Bearer {key.reveal()}"})
+    (row,) = answer.json()["data"]
+    assert (row["request_id"], row["quota"], row["model_name"]) == ("r9", 4, "gpt-4o")
+    assert "secret" not in answer.text
 
 
 @pytest.mark.parametrize(

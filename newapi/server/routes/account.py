@@ -12,7 +12,7 @@ from newapi.base.errors import CallerError
 from newapi.relay.admit import find_token
 from newapi.relay.gateway import Gateway
 from newapi.relay.snapshot import TokenEntry
-from newapi.server.logrow import log_row
+from newapi.server.logrow import own_row
 from newapi.store.ledger import RecordFilter, StoredRecord
 
 ROWS = 1000
@@ -37,13 +37,13 @@ def account_routes(gateway: Gateway, query: Query) -> list[HTTPRouteHandler]:
 
     @get("/api/log/token", sync_to_thread=True)
     def log(request: Request[Any, Any, Any]) -> Response[Any]:
-        """Return the latest lines of the log of the token that is shown."""
+        """Return the latest lines of the log of the token that is shown, without how they were routed."""
         try:
             token = token_of(request)
         except CallerError as error:
             return Response({"success": False, "message": error.message}, status_code=error.status)
         rows = query(RecordFilter(token_id=token.id, limit=ROWS))
-        return Response({"success": True, "message": "", "data": [log_row(r) for r in rows]})
+        return Response({"success": True, "message": "", "data": [own_row(r) for r in rows]})
 
     @get("/api/usage/token", sync_to_thread=False)
     def usage(request: Request[Any, Any, Any]) -> Response[Any]:

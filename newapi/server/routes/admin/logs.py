@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from newapi.base.errors import CallerError
 from newapi.ops.usage import rate
-from newapi.server.logrow import KINDS, log_row
+from newapi.server.logrow import KINDS, log_row, own_row
 from newapi.server.routes.admin.auth import Call, Door, Page
 from newapi.server.runtime import Runtime
 from newapi.store import audit
@@ -18,8 +18,6 @@ from newapi.store.ledger import RecordFilter, StoredRecord, count_records, prune
 
 _KIND_OF_NUMBER = {number: kind for kind, number in KINDS.items()}
 _MANAGE = KINDS["manage"]
-_OPERATORS = ("tries", "losses", "upstream_format", "upstream_model_name", "admin_info")
-"""What of `other` is not told to users: how their requests were routed."""
 
 _PAGE = "p page_size ps size"
 _COMMON = "type start_timestamp end_timestamp model_name token_name group request_id"
@@ -80,14 +78,6 @@ def clear(call: Call) -> int:
 def gone(call: Call) -> None:
     """Say that there is no search here."""
     raise CallerError("This is not there any more: use /api/log/ with its filters")
-
-
-def own_row(record: StoredRecord) -> dict[str, Any]:
-    """Return a line of the log for the user whose request it was: without how it was routed."""
-    row = log_row(record)
-    other: dict[str, Any] = msgspec.json.decode(row["other"])
-    told = {name: value for name, value in other.items() if name not in _OPERATORS}
-    return {**row, "channel_name": "", "other": msgspec.json.encode(told).decode()}
 
 
 def _managed(call: Call, wanted: RecordFilter, page: Page) -> dict[str, Any]:
