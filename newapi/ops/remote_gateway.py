@@ -21,6 +21,7 @@ from newapi.ops.gateway import ACCOUNT, Wanted, Who
 from newapi.ops.history import Generation
 from newapi.ops.plan import Change, Plan
 from newapi.ops.plan_text import exact
+from newapi.ops.processes import Processes
 from newapi.ops.remote import Answer, call, check
 from newapi.ops.tokens import TokenView
 from newapi.store.ledger import RecordFilter, StoredRecord
@@ -33,14 +34,16 @@ T = TypeVar("T")
 class RemoteGateway:
     """What a server serves. Every method may raise `Unreachable`, and CallerError (401, 403) for who may not."""
 
-    def __init__(self, server: str, token: Secret | None, account: str = "") -> None:
+    def __init__(self, server: str, token: Secret | None, account: str = "", *, seconds: float = _SECONDS) -> None:
         """Talk to a server.
 
         Args:
             server: Its URL, `host:port`, or `unix:/path`.
             token: A user's access token; the admin socket wants none.
             account: Who asks, for the audit log, where no token says it.
+            seconds: How long it may take to answer.
         """
+        self._seconds = seconds
         self._server, self._token = server, token
         self._headers = {ACCOUNT: quote(account)} if token is None and account else {}
 
@@ -112,6 +115,18 @@ class RemoteGateway:
     def follow(self, wanted: RecordFilter, wait: Callable[[], None]) -> Iterator[StoredRecord]:
         return logs.followed(self.records, lambda: self._get(int, "manage/last-log"), wanted, wait)
 
+    def workers(self) -> Processes:
+        """Return the processes of the server."""
+        return self._get(Processes, "manage/workers")
+
+    def reload(self) -> Processes:
+        """Make it read `[server]`, `[limits]` and `[log]` again; return its processes of before."""
+        return self._post(Processes, "manage/reload", {}, b"")
+
+    def drain(self) -> Processes:
+        """Let it come to its end; return its processes."""
+        return self._post(Processes, "manage/drain", {}, b"")
+
     def _get(self, type_: type[T], path: str, query: Mapping[str, Any] | None = None) -> T:
         return self._ask(type_, "GET", path, query)
 
@@ -132,7 +147,7 @@ class RemoteGateway:
         """Return the data of an answer. What is "" or None in the query is left out."""
         asked = {name: str(value) for name, value in (query or {}).items() if value not in (None, "")}
         url = f"/api/{path}?{urlencode(asked)}" if asked else f"/api/{path}"
-        answer = call(self._server, method, url, self._token, body, timeout=_SECONDS, headers=self._headers)
+        answer = call(self._server, method, url, self._token, body, timeout=self._seconds, headers=self._headers)
         _check(answer, places or Places())
         told = answer.body if isinstance(answer.body, str) else answer.body["data"]
         return _converted(told, type_)

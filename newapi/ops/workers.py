@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-
-import msgspec
+from pathlib import Path
 
 from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
 from newapi.ops.local import Local, admin_socket
 from newapi.ops.processes import Processes
-from newapi.ops.remote import call, check
+from newapi.ops.remote_gateway import RemoteGateway
 
 _LOOK_SECONDS = 0.05
 
@@ -28,7 +27,7 @@ def processes(server: str, token: Secret | None = None, *, timeout: float = 5.0)
         Unreachable: It does not answer.
         NewapiError: It refuses, or is of another version.
     """
-    return _ask(server, "GET", "workers", token, timeout)
+    return RemoteGateway(server, token, seconds=timeout).workers()
 
 
 def running(local: Local, *, timeout: float = 5.0) -> Processes | None:
@@ -48,30 +47,25 @@ def reload(server: str, token: Secret | None = None) -> Processes:
     Raises:
         ConfigError: The file is not valid; nothing has changed.
     """
-    return _ask(server, "POST", "reload", token)
+    return RemoteGateway(server, token).reload()
 
 
 def drain(server: str, token: Secret | None = None) -> Processes:
     """Make a running server take no more connections and end with its last request; return its processes."""
-    return _ask(server, "POST", "drain", token)
+    return RemoteGateway(server, token).drain()
 
 
 def wait_for(pid: int) -> None:
-    """Return when a process of this machine has ended."""
-    while True:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        except PermissionError:  # it is there, and another user's
-            pass
+    """Return when a process of this machine has ended, whether or not whoever started it has noticed."""
+    while _runs(pid):
         time.sleep(_LOOK_SECONDS)
 
 
-def _ask(server: str, method: str, path: str, token: Secret | None, timeout: float = 30.0) -> Processes:
-    answer = call(server, method, f"/api/manage/{path}", token, timeout=timeout)
-    check(answer)
+def _runs(pid: int) -> bool:
     try:
-        return msgspec.convert(answer.body["data"], Processes)
-    except (msgspec.ValidationError, KeyError, TypeError) as error:
-        raise NewapiError(f"The server's answer is not understood by this version: {error}") from None
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(") ")[2][:1] != "Z"
+    except ProcessLookupError:
+        return False
+    except (PermissionError, FileNotFoundError):  # another user's; or a system that does not tell so
+        return True

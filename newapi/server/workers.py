@@ -232,7 +232,9 @@ class Supervisor:
                 worker.settled.set()
                 self._tell()
             case Pulse():
-                worker.pulse = message
+                if worker.pulse != message:
+                    worker.pulse = message
+                    self._tell()
             case Ask("reload"):
                 self._reload.set()
             case Ask("drain"):
