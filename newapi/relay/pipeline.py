@@ -39,6 +39,8 @@ from newapi.relay.values import Caller, Ingress, Meter, Order, Prepared, Sink, T
 
 PASSED_ON = ("retry-after", "retry-after-ms", "openai-processing-ms")
 _LIMIT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
+STOPPING = "stopping"
+"""What a request is cancelled with when the server cannot wait for it any longer: its caller is still there."""
 _DRAIN_SECONDS = 0.1
 """How long a connection may take to end after the stream on it has ended, and still be used again."""
 
@@ -54,6 +56,10 @@ async def relay(ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
         await run.go()
     except NewapiError as error:
         await run.refuse(error)
+    except asyncio.CancelledError as cancelled:
+        if cancelled.args != (STOPPING,):
+            raise
+        await run.refuse(NewapiError("The server is being stopped: ask again", status=503, code="server_stopping"))
     except Exception as error:
         reason = unreadable(ingress.body) if isinstance(error, RecursionError | UnicodeDecodeError) else None
         if reason is None:
@@ -88,6 +94,9 @@ class _Run:
         """Whether an upstream served something that is to be charged."""
         self.ended = False
         """Whether the answer arrived whole."""
+        self.asked: tuple[Channel, int] | None = None
+        """The channel and the key of the last attempt."""
+        self.finished = False
 
     async def go(self) -> None:
         ingress, gateway = self.ingress, self.gateway
@@ -162,6 +171,7 @@ class _Run:
                 break
             if channel.id in refused:
                 continue
+            self.asked = channel, key
             began = self.began = asyncio.get_running_loop().time()
             self.began_at = gateway.clock()
             gateway.figures.began(channel.id)
@@ -179,7 +189,6 @@ class _Run:
                 if (self.sink.started and self.answered) or not worth_another(error, snapshot.routing.retry_on):
                     break
             else:
-                self._note(channel, key, began, None)
                 return
             finally:
                 gateway.figures.ended(channel.id)
@@ -248,8 +257,7 @@ class _Run:
                 await self._raw(reply, prepared)
             else:
                 body = await answer.whole(reply, self._estimate)
-                self._charged(200)
-                self.ended = True
+                self._served()
                 await self.sink.whole(200, self._headers(reply, _content_type(reply, body)), body)
         finally:
             reply.close()
@@ -274,8 +282,8 @@ class _Run:
         if _is_json(reply):
             data = answer.unfolded(await reply.read(ERROR_LIMIT * 64), self._estimate)
             await self._begin(reply)
+            self._served()
             await self.sink.write(data)
-            self.ended = True
             await self.sink.end()
             return
         stream = answer.stream()
@@ -310,7 +318,7 @@ class _Run:
         finally:
             self.gateway.tally.streams -= 1
         await self._begin(reply)
-        self.ended = True
+        self._served()
         await self.sink.write(out)
         await self.sink.end()
         if stream.ended:
@@ -326,8 +334,7 @@ class _Run:
         usage = read_usage(body)
         if usage is not None:
             self.meter.usage, self.meter.stated = usage, True
-        self._charged(200)
-        self.ended = True
+        self._served()
         await self.sink.whole(
             200, self._headers(reply, reply.headers.get("content-type", "application/octet-stream")), body
         )
@@ -337,6 +344,18 @@ class _Run:
     def _charged(self, status: int) -> None:
         self.answered = True
         self.status = status
+
+    def _served(self) -> None:
+        """Charge and log an answer that has arrived whole, before its end goes out.
+
+        Whoever has seen the end has been charged then, even if this process is killed at that moment.
+        """
+        assert self.asked is not None  # noqa: S101  (somebody was asked)
+        if not self.answered:
+            self._charged(200)
+        self.ended = True
+        self._note(*self.asked, self.began, None)
+        self.finish()
 
     async def _begin(self, reply: Reply) -> None:
         if not self.answered:
@@ -379,6 +398,7 @@ class _Run:
             self.gateway.tally.refuse(error)
         if not self.answered:
             self.status = error.status
+        self.finish()  # before it is told, as `_served`
         if self.sink.started:
             frame = entry.error_frame(error, ingress.request_id) if entry.error_frame else b""
             await self.sink.write(frame)
@@ -441,7 +461,10 @@ class _Run:
             self.status = 500
 
     def finish(self) -> None:
-        """Settle or release; nothing is awaited here, since the caller may have hung up."""
+        """Settle or release, once; nothing is awaited here, since the caller may have hung up."""
+        if self.finished:
+            return
+        self.finished = True
         tokens = quota = 0
         try:
             if self.order is not None:

@@ -19,6 +19,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from newapi.relay.pipeline import STOPPING
+
 IDLE_SECONDS = 1.0
 """A connection that has been idle for so long, while the server drains, is closed."""
 _LOOK_SECONDS = 0.05
@@ -122,7 +124,7 @@ class HttpServer(uvicorn.Server):
             await asyncio.sleep(_LOOK_SECONDS)
         left = tuple(state.tasks)
         for task in left:
-            task.cancel()
+            task.cancel(STOPPING)
         if left:
             await asyncio.wait(left, timeout=_CANCEL_SECONDS)
         for connection in tuple(state.connections):

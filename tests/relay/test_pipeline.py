@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from newapi.relay.gateway import Limits
 from newapi.relay.ledger import Balances
-from newapi.relay.pipeline import relay
+from newapi.relay.pipeline import STOPPING, relay
 from newapi.relay.snapshot import Channel
 from newapi.relay.values import Ingress
 from tests.relay.world import KEY, FakeSink, World, channel, ingress, snapshot, token, user
@@ -678,6 +678,45 @@ async def test_a_caller_who_hangs_up_pays_once_for_what_came(staged: Staging, fo
     assert row.completion_tokens == 1
     assert row.quota == row.prompt_tokens + 4
     assert not stage.sink.ended
+
+
+class Watching(FakeSink):
+    """Notes whether the request was charged when its end went out."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.charged: list[bool] = []
+        self._world = world
+
+    async def write(self, data: bytes) -> None:
+        self.charged.append(bool(self._world.ledger._queue))
+        await super().write(data)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("format", ENTRIES)
+@pytest.mark.parametrize("handler", [STREAMED, answers(whole()), answers(b"{}", status=500)], ids=["s", "w", "e"])
+async def test_who_has_seen_the_end_is_charged(staged: Staging, format: str, stream: bool, handler: Handler) -> None:
+    stage = await staged(handler)
+    stage.sink = sink = Watching(stage.world)
+    await stage.ask(entry(format, stream=stream))
+    assert sink.charged[-1]
+    stage.row()
+
+
+@pytest.mark.parametrize("format", ENTRIES)
+async def test_a_server_that_cannot_wait_any_longer_tells_so(staged: Staging, format: str) -> None:
+    stage = await staged(silent_later)
+    task = asyncio.create_task(relay(entry(format, stream=True), stage.world.gateway, stage.sink))
+    async with asyncio.timeout(10):
+        while b"hel" not in stage.sink.body:
+            await stage.sink.wrote.wait()
+            stage.sink.wrote.clear()
+    task.cancel(STOPPING)
+    await task
+    assert b"being stopped" in stage.sink.pieces[-1]
+    row = stage.row()
+    assert (row.status, row.kind, row.completion_tokens) == (200, "consume", 1)
 
 
 async def test_a_caller_who_hangs_up_before_anything_came_pays_nothing(staged: Staging) -> None:
