@@ -1,7 +1,7 @@
 """Channels one by one: listed, made, changed, switched, deleted; their tags and their keys.
 
-A key that is given here (not a reference to one) is sealed with the master key and kept as `secret:channel/…`: nothing
-plain is in the database, and no answer shows a key.
+A key that is given here (not a reference to one) is sealed with the master key and kept as `secret:channel/…`, and so
+is a proxy with a password: nothing plain is in the database, and no answer shows a key.
 """
 
 from __future__ import annotations
@@ -173,6 +173,7 @@ def create(local: Local, drafts: Sequence[Draft], *, who: str, now: float | None
                 if not keys:
                     raise CallerError("A channel needs a key", param="key")
                 spec = _keyed(spec, keys, several=draft.several)
+            spec = _discreet(local, spec)
             columns = {
                 "name": name,
                 "spec": specs.encode(spec),
@@ -223,6 +224,7 @@ def edit(
         spec, states = told.spec, dict(before.key_states)
         if keys:
             spec, states = _rekeyed(local, before, spec, keys, append=append)
+        spec = _discreet(local, spec)
         columns: dict[str, Any] = {"spec": specs.encode(spec), "legacy": _json(told.kept), "updated_at": now}
         if name is not None and name != before.name:
             if _named(name) in channels.names(c):
@@ -233,7 +235,7 @@ def edit(
         if cured and before.state == "tripped":
             columns |= {"state": "enabled", "state_reason": ""}
         channels.update(c, id, columns)
-        _forget(c, set(before.references) - set(references(spec)))
+        _forget(c, _held(before.spec) - _held(spec))
         audit.note(c, audit.Entry(now, who, "channel.update", before.name))
         return _find(c, id)
 
@@ -280,7 +282,7 @@ def delete(db: Database, ids: Collection[int], *, who: str, now: float | None = 
         clock.lock(c)
         gone = [_view(record) for record in channels.select(c, ids=ids)]
         channels.delete(c, [view.id for view in gone])
-        _forget(c, {reference for view in gone for reference in view.references})
+        _forget(c, {reference for view in gone for reference in _held(view.spec)})
         for view in gone:
             audit.note(c, audit.Entry(now, who, "channel.delete", view.name))
     return len(gone)
@@ -446,6 +448,17 @@ def _seal(local: Local, key: Secret) -> str:
     reference = SEALED + secrets.token_hex(8)
     sealed.put(local.db, reference.removeprefix("secret:"), local.vault.seal(Secret(key.reveal().strip())))
     return reference
+
+
+def _discreet(local: Local, spec: ChannelSpec) -> ChannelSpec:
+    """Return a spec with a reference to its proxy, where that is a URL that says who one is there."""
+    named = "://" in spec.proxy and "@" in spec.proxy.partition("://")[2].partition("/")[0]
+    return replace(spec, proxy=_seal(local, Secret(spec.proxy))) if named else spec
+
+
+def _held(spec: ChannelSpec) -> set[str]:
+    """Return every reference of a channel."""
+    return {*references(spec), spec.proxy}
 
 
 def _keyed(spec: ChannelSpec, keys: Sequence[str], *, several: bool) -> ChannelSpec:

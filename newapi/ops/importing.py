@@ -1,4 +1,4 @@
-"""A New API (or One API) database taken over: channels, groups, prices, users, tokens, codes, options.
+"""A New API (or One API) database taken over: channels, groups, prices, users, tokens, codes, options, and its log.
 
 What is there already stays as it is, so that a second import doubles nothing; what cannot be taken over is told row by
 row. The source is opened read-only.
@@ -7,12 +7,11 @@ row. The source is opened read-only.
 from __future__ import annotations
 
 import ipaddress
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,37 +19,55 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from newapi import secrets
 from newapi.base.errors import CallerError, NewapiError, StoreError
 from newapi.base.secret import Secret
 from newapi.base.units import QUOTA_PER_USD
 from newapi.config.schema import TokenSpec
-from newapi.ops import channels, legacy, options
+from newapi.ops import catalog, channels, legacy, one_api, options, past
 from newapi.ops.channels import Draft, KeyState
 from newapi.ops.export import export
 from newapi.ops.legacy import Told
 from newapi.ops.local import Local
 from newapi.ops.sessions import hash_access_token
-from newapi.store import audit, clock, redemption, specs
+from newapi.store import audit, clock, foreign, ledger, redemption, specs
 from newapi.store import channels as channel_store
 from newapi.store import tokens as token_store
 from newapi.store import users as user_store
+from newapi.store.catalog import Kind
+from newapi.store.database import is_server
+from newapi.store.foreign import Foreign, Row
 from newapi.store.keys import hash_key
 
-KINDS = ("options", "users", "channels", "tokens", "redemptions")
 _ROLES = {100: "root", 10: "admin", 1: "user"}
 _CODE_STATES = {1: "enabled", 2: "disabled", 3: "used"}
 _MARK = "imported"
 """In what a channel keeps of New API's: which row it was, so that a second import knows it."""
-_BOUND = ("github_id", "discord_id", "oidc_id", "wechat_id", "telegram_id", "linux_do_id")
+_BOUND = ("github_id", "discord_id", "oidc_id", "wechat_id", "telegram_id", "linux_do_id", "lark_id")
+_CATALOG: Mapping[str, Kind] = {"vendors": "vendor", "models": "model", "prefill_groups": "prefill"}
+_NOT_TAKEN = {
+    "top_ups": "payments: their sums are in the balances",
+    "subscription_plans": "subscriptions are not taken over",
+    "subscription_orders": "subscriptions are not taken over",
+    "user_subscriptions": "subscriptions are not taken over: what is left of them is in no balance",
+    "two_fas": "second factors have to be set up anew",
+    "two_fa_backup_codes": "second factors have to be set up anew",
+    "passkey_credentials": "passkeys have to be made anew",
+    "custom_oauth_providers": "signing in with another provider is not taken over",
+    "user_oauth_bindings": "signing in with another provider is not taken over",
+    "midjourneys": "jobs of the past are not taken over",
+    "tasks": "jobs of the past are not taken over",
+}
+"""Tables whose rows mean something to people and have no place here, and why."""
+_IDS_TOLD = 20
 _EVEN_WEIGHT = 100
 _NEVER = -1
 _LONG_AGO = 1.0
-
-Row = dict[str, Any]
+_PAGE = 1000
 
 
 class Left(Struct, frozen=True):
-    """A row, or a part of one, that was not taken over, and why."""
+    """A row, or a part of one, that was not taken over, and why; of a whole table, `id` lists the first of them."""
 
     kind: str
     id: str
@@ -68,8 +85,16 @@ class Count(Struct):
 
 
 class Imported(Struct, frozen=True):
-    """What an import did, or would do. `toml` is the database afterwards, as a configuration file."""
+    """What an import did, or would do.
 
+    Attributes:
+        program: Whose database it is: `New API` or `One API`.
+        counts: By kind, those that the source has any of.
+        left: What was not taken over.
+        toml: The database afterwards, as a configuration file.
+    """
+
+    program: str
     counts: tuple[Count, ...]
     left: tuple[Left, ...]
     toml: str
@@ -80,13 +105,20 @@ class _Undo(Exception):
 
 
 def import_database(
-    local: Local, source: str, *, dry_run: bool = False, who: str, now: float | None = None
+    local: Local,
+    source: str,
+    *,
+    logs_since: float | None = None,
+    dry_run: bool = False,
+    who: str,
+    now: float | None = None,
 ) -> Imported:
     """Take a database over, in one transaction.
 
     Args:
         local: Where to.
-        source: A SQLite file, or its `sqlite:///` URL.
+        source: A SQLite file, or the URL of a database, or a reference to one.
+        logs_since: Take the lines of the log from then on over too, unix seconds.
         dry_run: Do it, see what comes of it, and undo it.
         who: Who does it.
         now: Unix seconds.
@@ -96,15 +128,19 @@ def import_database(
     """
     now = time.time() if now is None else now
     done: list[Imported] = []
-    with _opened(source) as rows:
+    if secrets.is_reference(source) and not is_server(source) and not Path(source).exists():
+        source = local.resolve(source).reveal()
+    with foreign.opened(source) as theirs:
+        if not {"channels", "tokens", "users", "options"} <= theirs.tables.keys() or "schema_version" in theirs.tables:
+            raise StoreError(f"{theirs.shown} is no database of New API or One API")
         try:
             with local.db.writing() as c:
-                clock.lock(c)
-                work = _Work(local, rows, who, now)
-                work.run()
+                work = _Work(local, theirs, who, now)
+                work.run(logs_since)
                 clock.bump(c)
-                audit.note(c, audit.Entry(now, who, "import", Path(source).name))
-                done.append(Imported(tuple(work.counts.values()), tuple(work.left), export(local.db)))
+                audit.note(c, audit.Entry(now, who, "import", theirs.shown.rpartition("/")[2]))
+                counts = tuple(count for count in work.counts.values() if count.new + count.there + count.deleted)
+                done.append(Imported(work.program, counts, tuple(work.left), export(local.db)))
                 if dry_run:
                     raise _Undo
         except _Undo:
@@ -112,38 +148,14 @@ def import_database(
     return done[0]
 
 
-@contextmanager
-def _opened(source: str) -> Iterator[Callable[[str], list[Row]]]:
-    """Give a function that returns all rows of a table of the source, none of one that it does not have."""
-    if "://" in source and not source.startswith("sqlite:"):
-        raise StoreError("Only SQLite files can be imported so far: dump the other database into one first")
-    path = Path(source.removeprefix("sqlite:///"))
-    if not path.is_file():
-        raise StoreError(f"There is no file {path}")
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        database.row_factory = sqlite3.Row
-        try:
-            names = {str(row[0]) for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} is no SQLite database: {error}") from None
-        if not {"channels", "tokens", "users", "options"} <= names or "schema_version" in names:
-            raise StoreError(f"{path} is no database of New API or One API")
-
-        def rows(table: str) -> list[Row]:
-            if table not in names:
-                return []
-            found = database.execute(f"SELECT * FROM {table} ORDER BY 1")  # noqa: S608  (a name of ours)
-            return [dict(row) for row in found]
-
-        yield rows
-
-
 class _Work:
     """One import: each kind in turn, each row by itself, so that one that fails leaves the others alone."""
 
-    def __init__(self, local: Local, rows: Callable[[str], list[Row]], who: str, now: float) -> None:
-        self._local, self._rows, self._who, self._now = local, rows, who, now
-        self.counts = {kind: Count(kind) for kind in KINDS}
+    def __init__(self, local: Local, theirs: Foreign, who: str, now: float) -> None:
+        self._local, self._theirs, self._who, self._now = local, theirs, who, now
+        self._is_one_api = one_api.is_one_api(theirs.tables)
+        self.program = "One API" if self._is_one_api else "New API"
+        self.counts: dict[str, Count] = {}
         self.left: list[Left] = []
         self._users: dict[int, tuple[int, str, str]] = {}
         """The source's id -> id, name and group here."""
@@ -151,26 +163,55 @@ class _Work:
         """Those of them that this import made."""
         self._even: set[int] = set()
         """Priorities at which no channel has a weight: New API then gives all of them equal shares."""
+        self._marks: dict[str, channels.ChannelView] = {}
+        """Channels here that came by an import, by which row they were."""
+        self._channels: dict[int, tuple[int, str]] = {}
+        self._tokens: dict[int, tuple[int, str]] = {}
+        self._vendors: dict[int, int] = {}
+        """The source's id -> id (and name) here."""
 
-    def run(self) -> None:
+    def run(self, logs_since: float | None) -> None:
         self._options()
-        self._each("users", "username", self._user)
+        self._each("users", "username", self._user, one_api.user)
         self._invited()
-        rows = self._rows("channels")
+        rows = self._rows("channels", one_api.channel_weight)
         weighted = {row.get("priority") or 0 for row in rows if row.get("weight")}
         self._even = {row.get("priority") or 0 for row in rows} - weighted
-        self._each("channels", "name", self._channel)
-        self._each("tokens", "name", self._token)
+        self._marks = {
+            str(view.legacy[_MARK]): view for view in channels.list_channels(self._local.db) if _MARK in view.legacy
+        }
+        self._each("channels", "name", self._channel, one_api.channel)
+        self._each("tokens", "name", self._token, one_api.token)
         self._each("redemptions", "name", self._code)
+        self._each("checkins", "checkin_date", self._checkin)
+        self._each("vendors", "name", self._described("vendors", "name"))
+        self._each("models", "model_name", self._described("models", "model_name"))
+        self._each("prefill_groups", "name", self._described("prefill_groups", "name"))
+        if logs_since is not None:
+            self._log(int(logs_since))
+        for table, reason in _NOT_TAKEN.items():
+            if ids := self._theirs.ids(table):
+                told = ", ".join(ids[:_IDS_TOLD]) + (" …" if len(ids) > _IDS_TOLD else "")
+                self.left.append(Left(table, told, "", f"{len(ids)} rows: {reason}"))
 
-    def _each(self, kind: str, name: str, take: Callable[[Row], bool]) -> None:
-        """Take the rows of a table; `take` says whether one is new."""
-        count = self.counts[kind]
+    def _rows(self, table: str, alike: Callable[[Row], Row] | None = None) -> list[Row]:
+        rows = self._theirs.rows(table)
+        return [alike(row) for row in rows] if alike and self._is_one_api else rows
+
+    def _count(self, kind: str) -> Count:
+        return self.counts.setdefault(kind, Count(kind))
+
+    def _each(
+        self, kind: str, name: str, take: Callable[[Row], bool], alike: Callable[[Row], Row] | None = None
+    ) -> None:
+        """Take the rows of a table; `take` says whether one is new, `alike` makes one of One API's what it expects."""
+        count = self._count(kind)
         for row in self._rows(kind):
-            if row.get("deleted_at") is not None:
-                count.deleted += 1
-                continue
             try:
+                row = alike(row) if alike and self._is_one_api else row
+                if row.get("deleted_at") is not None:
+                    count.deleted += 1
+                    continue
                 with self._local.db.writing():
                     new = take(row)
             except NewapiError as error:
@@ -186,7 +227,7 @@ class _Work:
 
     def _options(self) -> None:
         known = options.everything(self._local.db)
-        count = self.counts["options"]
+        count = self._count("options")
         for row in self._rows("options"):
             name, value = str(row["key"]), str(row["value"] or "")
             if name not in known:
@@ -279,7 +320,8 @@ class _Work:
 
     def _channel(self, row: Row) -> bool:
         mark = f"{row['id']}/{_number(row, 'created_time')}"
-        if any(channel.legacy.get(_MARK) == mark for channel in channels.list_channels(self._local.db)):
+        if there := self._marks.get(mark):
+            self._channels[row["id"]] = (there.id, there.name)
             return False
         said = {**row, "openai_organization": row.get("open_ai_organization")}
         if _number(row, "priority") in self._even:
@@ -312,6 +354,7 @@ class _Work:
             columns["key_states"] = msgspec.json.encode(resting).decode()
         with self._local.db.writing() as c:
             channel_store.update(c, made.id, columns)
+        self._channels[row["id"]] = (made.id, made.name)
         if made.name != name:
             self._leave("channels", row, "name", f"another channel has that name: it is called {made.name!r} here")
         if spec.type in legacy.UNSERVED.values():
@@ -329,7 +372,8 @@ class _Work:
             raise CallerError(f"its owner, user {row['user_id']}, does not exist")
         user_id, user, own_group = owner
         with self._local.db.writing() as c:
-            if token_store.select(c, key_hash=hash_key(key)):
+            for there in token_store.select(c, key_hash=hash_key(key)):
+                self._tokens[row["id"]] = (there.id, there.name)
                 return False
             group = _text(row, "group")
             if group == "auto":
@@ -363,7 +407,7 @@ class _Work:
                 "accessed_at": _number(row, "accessed_time"),
                 **self._local.vault.columns(Secret(f"sk-{key}")),
             }
-            token_store.insert(c, columns)
+            self._tokens[row["id"]] = (token_store.insert(c, columns), columns["name"])
         return True
 
     def _enabled(self, row: Row) -> bool:
@@ -412,6 +456,55 @@ class _Work:
                 },
             )
         return True
+
+    # -- what else there is ------------------------------------------------------------------------
+
+    def _checkin(self, row: Row) -> bool:
+        owner = self._users.get(row["user_id"])
+        if owner is None:
+            raise CallerError(f"its user, {row['user_id']}, does not exist")
+        day = _text(row, "checkin_date")[:10]
+        with self._local.db.writing() as c:
+            if any(there.day == day for there in redemption.checkins(c, owner[0], day[:7])):
+                return False
+            redemption.add_checkin(c, owner[0], day, _number(row, "quota_awarded"), _number(row, "created_at"))
+        return True
+
+    def _described(self, table: str, name: str) -> Callable[[Row], bool]:
+        """Return what takes a description of a vendor, a model, or a list of models over."""
+        kind = _CATALOG[table]
+
+        def take(row: Row) -> bool:
+            named = _text(row, name)
+            there = next((entry for entry in catalog.entries(self._local.db, kind) if entry.name == named), None)
+            if there is None:
+                said: dict[str, Any] = {
+                    field: row[field] for field in catalog.FIELDS[kind] if row.get(field) is not None
+                }
+                if kind == "prefill":
+                    items = _json(_text(row, "items"))
+                    said["items"] = items if isinstance(items, list) else [_text(row, "items")]
+                if "vendor_id" in said:
+                    said["vendor_id"] = self._vendors.get(said["vendor_id"], 0)
+                made = catalog.create(self._local.db, kind, named, said, who=self._who, now=self._now)
+            else:
+                made = there
+            if kind == "vendor":
+                self._vendors[row["id"]] = made.id
+            return there is None
+
+        return take
+
+    def _log(self, since: int) -> None:
+        count = self._count("logs")
+        names = past.Names(self._users, self._tokens, self._channels)
+        rows: Iterable[Row] = self._theirs.since("logs", "created_at", since)
+        records = (past.record(one_api.log(row) if self._is_one_api else row, names) for row in rows)
+        while page := list(islice(records, _PAGE)):
+            with self._local.db.writing() as c:
+                new = ledger.add_past(c, page)
+            count.new += new
+            count.there += len(page) - new
 
 
 # -- values ------------------------------------------------------------------------------------------

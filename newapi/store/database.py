@@ -242,6 +242,11 @@ def connect(url: str, *, relative_to: Path | None = None) -> Database:
     return _open_server(parameters, dialect)
 
 
+def is_server(text: str) -> bool:
+    """Say whether a text names a database server's database: by a URL, or as Go programs do."""
+    return bool(_GO_DSN.match(text)) or ("://" in text and not text.startswith("sqlite:"))
+
+
 def sqlite_path(url: str, relative_to: Path) -> Path | None:
     """Return the file of a SQLite URL, None of any other."""
     if not url.startswith("sqlite:"):

@@ -160,6 +160,14 @@ def write_record(db: Database, record: UsageRecord) -> None:
         _insert(c, [record])
 
 
+def add_past(c: peewee.Database, records: Sequence[UsageRecord]) -> int:
+    """Write lines of another program's log, those that are not there yet, and charge nobody; return how many."""
+    fresh = _not_yet_there(c, [Settlement(record, 0, 0, 0, 0) for record in records])
+    for chunk in _chunks(fresh, ROWS):
+        _insert(c, [s.record for s in chunk])
+    return len(fresh)
+
+
 def query_records(db: Database, wanted: RecordFilter) -> list[StoredRecord]:
     """Return the lines of the log that `wanted` describes: the latest first, or after `after_id` the oldest first."""
     query = Record.select().where(*conditions(wanted))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bcrypt
+
+if TYPE_CHECKING:
+    from tests.databases import DatabaseServers
 
 SCHEMA = Path(__file__).parent / "data" / "newapi-schema.sql"
 KEY = "k" * 48
@@ -85,15 +89,80 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def make(path: Path) -> Path:
+def make(path: Path, rows: dict[str, list[dict[str, Any]]] = ROWS) -> Path:
     """Make the database at `path`."""
     database = sqlite3.connect(path)
     database.executescript(SCHEMA.read_text())
-    for table, rows in ROWS.items():
-        for row in rows:
+    for table, made in rows.items():
+        for row in made:
             columns = ", ".join(f"`{name}`" for name in row)
             places = ", ".join("?" * len(row))
             database.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", list(row.values()))
     database.commit()
     database.close()
     return path
+
+
+_TYPES = {
+    "postgresql": {
+        "integer": "bigint",
+        "numeric": "boolean",
+        "datetime": "timestamptz",
+        "real": "double precision",
+        "json": "json",
+    },
+    "mariadb": {"integer": "bigint", "numeric": "boolean", "datetime": "datetime(3)", "json": "json"},
+}
+
+
+def fill(servers: DatabaseServers, url: str, rows: dict[str, list[dict[str, Any]]]) -> None:
+    """Make the tables, as GORM makes them on that kind of server, in the database of `url`, and fill them."""
+    kind = "postgresql" if url.startswith("postgresql") else "mariadb"
+    name = url.rpartition("/")[2]
+    for sql in statements(kind):
+        servers.execute(kind, sql, name)
+    for table, made in rows.items():
+        for row in made:
+            columns = ", ".join(_quoted(kind, column) for column in row)
+            values = ", ".join(_literal(kind, table, column, value) for column, value in row.items())
+            servers.execute(kind, f"INSERT INTO {_quoted(kind, table)} ({columns}) VALUES ({values})", name)
+
+
+def statements(kind: str) -> list[str]:
+    """Return the statements that make the tables on a kind of server; indexes are left out."""
+    text = re.sub(r"^--.*$", "", SCHEMA.read_text(), flags=re.MULTILINE)
+    made = [part.strip() for part in text.split(";") if part.strip().startswith("CREATE TABLE")]
+    return [_translated(kind, sql) for sql in made]
+
+
+def _translated(kind: str, sql: str) -> str:
+    sql = sql.replace('""', "''")
+    sql = re.sub(r'DEFAULT "([^"]+)"', r"DEFAULT '\1'", sql)
+    for name, other in _TYPES[kind].items():
+        sql = re.sub(rf"(`\w+`) {name}\b", rf"\1 {other}", sql)
+    sql = re.sub(r"boolean( NOT NULL)? DEFAULT 1", r"boolean\1 DEFAULT true", sql)
+    if kind == "mariadb":
+        sql = re.sub(r"(`(?:key|username|name|type)`) text", r"\1 varchar(191)", sql)
+        return re.sub(r"(`\w+`) text", r"\1 longtext", sql) + " CHARACTER SET utf8mb4"
+    return sql.replace("`", '"')
+
+
+def _quoted(kind: str, name: str) -> str:
+    return f'"{name}"' if kind == "postgresql" else f"`{name}`"
+
+
+_BOOLEANS = ("unlimited_quota", "model_limits_enabled", "cross_group_retry", "is_stream", "is_enabled", "is_used")
+
+
+def _literal(kind: str, table: str, column: str, value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if column in _BOOLEANS:
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    text = value.decode() if isinstance(value, bytes) else value
+    if column == "deleted_at" and kind == "mariadb":
+        text = text[:19]
+    text = text.replace("'", "''")
+    return f"'{text}'" if kind == "postgresql" else "'" + text.replace("\\", "\\\\") + "'"

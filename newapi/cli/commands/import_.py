@@ -10,9 +10,19 @@ from newapi.cli.output import Output
 
 
 def import_(
-    source: Annotated[str, typer.Argument(help="The SQLite file of a New API or One API; it is opened read-only.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="The database of a New API or One API, opened read-only: its SQLite file, its URL, or a reference to "
+            "that (`env:SQL_DSN`)."
+        ),
+    ],
     write: Annotated[
         Path | None, typer.Option("--write", metavar="FILE", help="Write the result there as a configuration, too.")
+    ] = None,
+    logs_since: Annotated[
+        str | None,
+        typer.Option("--logs-since", metavar="AGE", help="The log of the last `30d`, too; nobody is charged."),
     ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -20,7 +30,7 @@ def import_(
     config: ConfigFile = None,
     output: Form = Output.TABLE,
 ) -> None:
-    """Take over a New API database: channels, groups and prices, users, tokens, redemption codes, options.
+    """Take over a New API or One API database: channels, groups and prices, users, tokens, codes, options, its log.
 
     Keys go on working. What is here already stays; a second import doubles nothing. What cannot be taken over is told
     row by row, on standard error.
@@ -28,21 +38,33 @@ def import_(
     Examples:
         newapi import one-api.db --dry-run
         newapi import one-api.db --write imported.toml
+        newapi import env:SQL_DSN --logs-since 30d
         newapi import one-api.db -o json > report.json
     """
+    import time
+
     import msgspec
 
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._options import account, read, seconds
     from newapi.cli.output import confirm, note, show
     from newapi.ops.importing import import_database
     from newapi.ops.local import open_local
 
+    age = read("--logs-since", logs_since, seconds)
     local = open_local(config, server_only=True)
     if write is not None and write.exists() and not dry_run:
         confirm(f"Overwrite {write}?", yes=yes, no_input=no_input)
-    done = import_database(local, source, dry_run=dry_run, who=account())
+    since = None if age is None else time.time() - age
+    done = import_database(local, source, logs_since=since, dry_run=dry_run, who=account())
     if output in (Output.JSON, Output.TOML):
-        show({"counts": msgspec.to_builtins(done.counts), "left": msgspec.to_builtins(done.left)}, output)
+        show(
+            {
+                "program": done.program,
+                "counts": msgspec.to_builtins(done.counts),
+                "left": msgspec.to_builtins(done.left),
+            },
+            output,
+        )
     else:
         show(done.counts, output)
     for row in done.left:

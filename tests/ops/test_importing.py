@@ -1,0 +1,371 @@
+"""Databases of New API and One API on every kind of server, their logs, and what cannot be taken over."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newapi.base.errors import CallerError, StoreError
+from newapi.config.load import load
+from newapi.ops import catalog, channels, one_api
+from newapi.ops.apply import plan as planned
+from newapi.ops.export import export
+from newapi.ops.importing import Imported, import_database
+from newapi.ops.local import Local
+from newapi.ops.tokens import list_tokens
+from newapi.store import redemption, users
+from newapi.store.keys import hash_key
+from newapi.store.ledger import RecordFilter, StoredRecord, query_records
+from newapi.store.models import Channel
+from tests.databases import KINDS, PASSWORD, DatabaseServers
+from tests.ops.newapi_database import KEY, ROWS, fill, make
+from tests.ops.sealing import sealing
+
+NOW = 1_783_425_600
+CANARY = "canary-of-a-proxy"
+MORE: dict[str, list[dict[str, Any]]] = {
+    **ROWS,
+    "channels": [
+        *ROWS["channels"],
+        {
+            "id": 4,
+            "type": 43,
+            "name": "Main",
+            "key": "sk-deep",
+            "models": "deepseek-chat",
+            "priority": -5,
+            "weight": 0,
+            "setting": f'{{"proxy":"socks5://me:{CANARY}@127.0.0.1:1080"}}',
+            "param_override": '{"temperature":0.5,"stop":["a\\\\b"]}',
+        },
+    ],
+    "logs": [
+        {
+            "id": 1,
+            "user_id": 4,
+            "created_at": NOW - 50 * 86400,
+            "type": 2,
+            "username": "ann",
+            "model_name": "old",
+            "quota": 1,
+        },
+        {
+            "id": 2,
+            "user_id": 4,
+            "created_at": NOW - 100,
+            "type": 2,
+            "username": "ann",
+            "token_name": "ci",
+            "token_id": 1,
+            "model_name": "my-model",
+            "quota": 120,
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "use_time": 3,
+            "is_stream": 1,
+            "channel_id": 2,
+            "group": "vip",
+            "ip": "10.0.0.1",
+            "request_id": "20260101abc",
+            "other": '{"model_ratio":2.5,"group_ratio":0.5,"cache_tokens":40,"frt":250,"admin_info":{"use_channel":["2"]}}',
+        },
+        {
+            "id": 3,
+            "user_id": 4,
+            "created_at": NOW - 99,
+            "type": 5,
+            "username": "ann",
+            "model_name": "my-model",
+            "content": "no channel",
+            "request_id": "20260101abc",
+        },
+        {"id": 4, "user_id": 4, "created_at": NOW - 98, "type": 6, "username": "ann", "quota": 20},
+        {
+            "id": 5,
+            "user_id": 77,
+            "created_at": NOW - 97,
+            "type": 1,
+            "username": "zoe",
+            "content": "topped up",
+            "quota": 9,
+        },
+        {"id": 6, "user_id": 4, "created_at": NOW - 96, "type": 7, "username": "ann", "content": "signed in"},
+    ],
+    "checkins": [
+        {"id": 1, "user_id": 4, "checkin_date": "2026-07-01", "quota_awarded": 30, "created_at": 5},
+        {"id": 2, "user_id": 99, "checkin_date": "2026-07-01", "quota_awarded": 30, "created_at": 5},
+    ],
+    "vendors": [{"id": 8, "name": "Acme", "icon": "A"}],
+    "models": [{"id": 3, "model_name": "my-model", "vendor_id": 8, "description": "ours", "tags": "a,b"}],
+    "prefill_groups": [{"id": 1, "name": "usual", "type": "model", "items": b'["my-model","gpt-4o"]'}],
+    "top_ups": [{"id": i, "user_id": 4, "amount": 1, "trade_no": f"t{i}"} for i in range(1, 24)],
+    "two_fas": [{"id": 1, "user_id": 4, "secret": "JBSWY3DPEHPK3PXP", "is_enabled": 1}],
+}
+
+
+@pytest.fixture(params=KINDS)
+def source(request: pytest.FixtureRequest, tmp_path: Path, database_servers: DatabaseServers) -> Iterator[str]:
+    """A database of New API with rows in most tables: its file, or its URL."""
+    if request.param == "sqlite":
+        yield str(make(tmp_path / "theirs.db", MORE))
+        return
+    with database_servers.url(request.param, tmp_path) as url:
+        fill(database_servers, url, MORE)
+        yield url
+
+
+@pytest.fixture
+def here(local: Local) -> Local:
+    return sealing(local)
+
+
+def take(here: Local, source: str, **options: Any) -> Imported:
+    return import_database(here, source, who="test", now=NOW, **options)
+
+
+def records(here: Local) -> list[StoredRecord]:
+    return query_records(here.db, RecordFilter(after_id=0, limit=0))
+
+
+def test_everything_of_new_api(here: Local, source: str) -> None:
+    done = take(here, source, logs_since=NOW - 30 * 86400)
+    assert done.program == "New API"
+    assert {c.kind: (c.new, c.there, c.deleted) for c in done.counts} == {
+        "options": (4, 0, 0),
+        "users": (3, 0, 1),
+        "channels": (3, 0, 0),
+        "tokens": (4, 0, 1),
+        "redemptions": (2, 0, 0),
+        "checkins": (1, 0, 0),
+        "vendors": (1, 0, 0),
+        "models": (1, 0, 0),
+        "prefill_groups": (1, 0, 0),
+        "logs": (5, 0, 0),
+    }
+    left = {f"{row.kind} {row.id}": row.reason for row in done.left}
+    assert left["top_ups 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 …"].startswith("23 rows")
+    assert left["two_fas 1"] == "1 rows: second factors have to be set up anew"
+    assert left["checkins 2"] == "its user, 99, does not exist"
+    assert left["channels 3"] == "Channels of type 999 are not served here"
+
+    # A token of it is known by its key, a name by its case, an order by its sign.
+    assert {t.name for t in list_tokens(here.db)} == {"ci", "auto", "expired", "locked"}
+    assert hash_key(KEY) in {t.key_hash for t in _tokens(here)}
+    found = {view.name: view for view in channels.list_channels(here.db)}
+    assert set(found) == {"main", "main-2", "Main"}
+    assert (found["Main"].spec.priority, found["Main"].spec.weight) == (-5, 100)
+    assert found["Main"].spec.params == {"temperature": 0.5, "stop": ["a\\b"]}
+    assert [key.reveal() for key in channels.keys_of(here, found["main-2"])] == ["k1", "k2", "k3"]
+    with here.db.reading() as c:
+        ann = users.find(c, name="ann")
+        assert ann is not None
+        assert [(d.day, d.quota) for d in redemption.checkins(c, ann.id)] == [("2026-07-01", 30)]
+    (model,) = catalog.entries(here.db, "model")
+    (vendor,) = catalog.entries(here.db, "vendor")
+    assert (model.value["vendor_id"], model.value["description"]) == (vendor.id, "ours")
+    assert catalog.entries(here.db, "prefill")[0].value["items"] == ["my-model", "gpt-4o"]
+
+
+def _tokens(here: Local) -> Any:
+    from newapi.store import tokens
+
+    with here.db.reading() as c:
+        return tokens.select(c)
+
+
+def test_the_log_is_taken_over_once_and_charges_nobody(here: Local, source: str) -> None:
+    take(here, source)
+    assert records(here) == []
+    with here.db.reading() as c:
+        before = users.find(c, name="ann")
+    assert {c.kind: c.new for c in take(here, source, logs_since=NOW - 30 * 86400).counts}["logs"] == 5
+    with here.db.reading() as c:
+        assert users.find(c, name="ann") == before
+    used, failed, refund, topup, signed_in = records(here)
+    assert (used.user_name, used.token_name, used.channel_name, used.model) == ("ann", "ci", "main-2", "my-model")
+    assert (used.quota, used.prompt_tokens, used.completion_tokens) == (120, 100, 20)
+    assert (used.duration_ms, used.first_token_ms, used.stream, used.status) == (3000, 250, True, 200)
+    assert used.usage == '{"input":60,"cache_read":40,"output":20}'
+    assert used.bill == '{"model_ratio":2.5,"group_ratio":0.5,"cache_tokens":40,"frt":250}'
+    assert used.token_id == next(t.id for t in list_tokens(here.db) if t.name == "ci")
+    assert (failed.kind, failed.error, failed.status) == ("error", "no channel", 500)
+    assert failed.request_id != used.request_id
+    assert (refund.kind, refund.quota) == ("refund", -20)
+    assert (topup.kind, topup.user_name, topup.user_id, topup.error) == ("topup", "zoe", 0, "topped up")
+    assert signed_in.kind == "system"
+    again = take(here, source, logs_since=NOW - 60 * 86400)
+    assert {c.kind: (c.new, c.there) for c in again.counts}["logs"] == (1, 5)
+    assert len(records(here)) == 6
+
+
+def test_a_second_time_doubles_nothing(here: Local, source: str) -> None:
+    take(here, source, logs_since=0)
+    before = export(here.db), len(records(here))
+    again = take(here, source, logs_since=0)
+    assert [count.kind for count in again.counts if count.new] == []
+    assert (export(here.db), len(records(here))) == before
+
+
+def test_what_comes_of_it_is_no_change(here: Local, source: str, tmp_path: Path) -> None:
+    text = take(here, source).toml
+    assert text == export(here.db)
+    file = tmp_path / "written.toml"
+    file.write_text(text)
+    assert planned(here, load(file).config).changes == ()
+
+
+def test_only_looking_changes_nothing(here: Local, source: str) -> None:
+    before = export(here.db)
+    done = take(here, source, logs_since=0, dry_run=True)
+    assert {c.kind: c.new for c in done.counts}["channels"] == 3
+    assert export(here.db) == before
+    assert records(here) == []
+
+
+def test_a_proxy_with_a_password_is_sealed(here: Local, source: str) -> None:
+    done = take(here, source)
+    (view,) = [view for view in channels.list_channels(here.db) if view.name == "Main"]
+    assert view.spec.proxy.startswith("secret:channel/")
+    assert here.resolve(view.spec.proxy).reveal() == f"socks5://me:{CANARY}@127.0.0.1:1080"
+    with here.db.reading() as c:
+        stored = "".join(str(row) for row in Channel.select().dicts().execute(c))
+    assert CANARY not in stored + done.toml + export(here.db) + repr(done)
+    channels.delete(here.db, [view.id], who="test")
+    with pytest.raises(Exception, match="is not there"):
+        here.resolve(view.spec.proxy)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_the_source_is_not_written(database_servers: DatabaseServers, tmp_path: Path, kind: str) -> None:
+    from newapi.store import foreign
+
+    with database_servers.url(kind, tmp_path) as url:
+        fill(database_servers, url, {})
+        with pytest.raises(StoreError, match=r"(?i)read.only"), foreign.opened(url) as theirs:
+            theirs._c.execute_sql("DELETE FROM users")
+        with pytest.raises(StoreError) as caught, foreign.opened(url.replace("canary", "other")):
+            pass
+        assert not {"other", PASSWORD} & set(caught.value.message.split())
+
+
+ONE_API = """
+CREATE TABLE channels (id integer PRIMARY KEY, type integer DEFAULT 0, key text, status integer DEFAULT 1, name text,
+    weight integer DEFAULT 0, created_time integer, test_time integer, response_time integer, base_url text DEFAULT '',
+    other text, balance real, balance_updated_time integer, models text, `group` varchar(32) DEFAULT 'default',
+    used_quota integer DEFAULT 0, model_mapping varchar(1024) DEFAULT '', priority integer DEFAULT 0, config text,
+    system_prompt text);
+CREATE TABLE tokens (id integer PRIMARY KEY, user_id integer, key char(48) UNIQUE, status integer DEFAULT 1, name text,
+    created_time integer, accessed_time integer, expired_time integer DEFAULT -1, remain_quota integer DEFAULT 0,
+    unlimited_quota numeric DEFAULT 0, used_quota integer DEFAULT 0, models text, subnet text DEFAULT '');
+CREATE TABLE users (id integer PRIMARY KEY, username text UNIQUE, password text NOT NULL, display_name text,
+    role integer DEFAULT 1, status integer DEFAULT 1, email text, github_id text, wechat_id text, lark_id text,
+    oidc_id text, access_token char(32) UNIQUE, quota integer DEFAULT 0, used_quota integer DEFAULT 0,
+    request_count integer DEFAULT 0, `group` varchar(32) DEFAULT 'default', aff_code varchar(32), inviter_id integer);
+CREATE TABLE options (key text PRIMARY KEY, value text);
+CREATE TABLE redemptions (id integer PRIMARY KEY, user_id integer, key char(32), status integer DEFAULT 1, name text,
+    quota integer DEFAULT 100, created_time integer, redeemed_time integer);
+CREATE TABLE abilities (`group` varchar(32), model text, channel_id integer, enabled numeric, priority integer);
+CREATE TABLE logs (id integer PRIMARY KEY, user_id integer, created_at integer, type integer, content text,
+    username text, token_name text, model_name text, quota integer DEFAULT 0, prompt_tokens integer DEFAULT 0,
+    completion_tokens integer DEFAULT 0, channel_id integer, request_id text, elapsed_time integer DEFAULT 0,
+    is_stream numeric, system_prompt_reset numeric);
+INSERT INTO users (id, username, password, role, status, quota, lark_id) VALUES
+    (1, 'root', '$2a$10$root', 100, 1, 5, ''), (2, 'ann', '$2a$10$ann', 1, 1, 7, 'ou_1'), (3, 'gone', '', 1, 3, 0, '');
+INSERT INTO channels (id, type, key, name, models, weight, base_url, config, system_prompt) VALUES
+    (1, 28, 'sk-m', 'mistral', 'mistral-small', 3, '', '', ''),
+    (2, 36, 'sk-d', 'deepseek', 'deepseek-chat', 0, '', '{}', 'Be brief.'),
+    (3, 29, 'sk-g', 'groq', 'llama', 0, '', '', ''),
+    (4, 33, '', 'aws', 'claude-3', 0, '', '{"region":"us-east-1","ak":"AK","sk":"SK"}', ''),
+    (5, 3, 'sk-a', 'azure', 'gpt-4', 0, 'https://a.openai.azure.com', '{"api_version":"2024-02-01"}', ''),
+    (6, 38, 'sk-l', 'deepl', 'deepl-zh', 0, '', '', ''),
+    (7, 1, 'sk-o', 'openai', 'gpt-4o', 0, 'https://api.openai.com', '', ''),
+    (8, 51, 'sk-x', 'gemini', 'gemini-2', 0, 'https://generativelanguage.googleapis.com/v1beta/openai/', '', '');
+INSERT INTO tokens (id, user_id, key, name, remain_quota, models, subnet) VALUES
+    (1, 2, '%s', 'mine', 9, 'gpt-4o,deepseek-chat', '10.0.0.0/8,192.168.1.1');
+INSERT INTO options VALUES ('ModelRatio', '{"gpt-4o":1.5}'), ('Theme', 'berry');
+INSERT INTO logs (id, user_id, created_at, type, username, model_name, quota, elapsed_time, channel_id) VALUES
+    (1, 2, 1783425500, 2, 'ann', 'gpt-4o', 11, 1500, 7), (2, 1, 1783425501, 5, 'root', 'gpt-4o', 0, 20, 7);
+"""
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> str:
+    path = tmp_path / "one-api.db"
+    with sqlite3.connect(path) as database:
+        database.executescript(ONE_API % KEY)
+    database.close()
+    return str(path)
+
+
+def test_everything_of_one_api(here: Local, older: str) -> None:
+    done = take(here, older, logs_since=0)
+    assert done.program == "One API"
+    assert {c.kind: (c.new, c.there, c.deleted) for c in done.counts} == {
+        "options": (1, 0, 0),
+        "users": (2, 0, 1),
+        "channels": (7, 0, 0),
+        "tokens": (1, 0, 0),
+        "logs": (2, 0, 0),
+    }
+    found = {view.name: view.spec for view in channels.list_channels(here.db)}
+    assert {name: spec.type for name, spec in found.items()} == {
+        "mistral": "mistral",
+        "deepseek": "deepseek",
+        "groq": "openai",
+        "aws": "aws",
+        "azure": "azure",
+        "openai": "openai",
+        "gemini": "gemini",
+    }
+    assert found["groq"].base_url == "https://api.groq.com/openai"
+    assert found["gemini"].base_url == ""
+    assert found["azure"].options["api_version"] == "2024-02-01"
+    assert (found["deepseek"].system_prompt, found["deepseek"].system_prompt_mode) == ("Be brief.", "prepend")
+    assert {spec.weight for spec in found.values()} == {100}, "One API goes by no weights"
+    (aws,) = [view for view in channels.list_channels(here.db) if view.name == "aws"]
+    assert [key.reveal() for key in channels.keys_of(here, aws)] == ["AK|SK|us-east-1"]
+    (token,) = _tokens(here)
+    assert (token.name, token.key_hash, token.remaining) == ("mine", hash_key(KEY), 9)
+    assert '"models":["gpt-4o","deepseek-chat"]' in token.spec
+    assert '"allow_ips":["10.0.0.0/8","192.168.1.1"]' in token.spec
+    used, tested = records(here)
+    assert (used.kind, used.quota, used.duration_ms, used.channel_name) == ("consume", 11, 1500, "openai")
+    assert tested.kind == "system"
+    left = {f"{row.kind} {row.id}": row.reason for row in done.left}
+    assert left["channels 6"] == "Channels of type 38 (DeepL) are not served here"
+    assert left["users 2"] == "lark_id: signing in with it is not taken over"
+    assert left["options Theme"]
+
+
+@pytest.mark.parametrize(
+    ("number", "type", "base_url"),
+    [
+        (1, 1, ""),
+        (14, 14, ""),
+        (26, 1, "https://api.baichuan-ai.com"),
+        (27, 35, ""),
+        (28, 42, ""),
+        (30, 4, ""),
+        (35, 34, ""),
+        (36, 43, ""),
+        (37, 39, ""),
+        (39, 1, "https://api.together.xyz"),
+        (40, 45, ""),
+        (44, 40, ""),
+        (45, 48, ""),
+        (49, 17, ""),
+        (50, 1, ""),
+    ],
+)
+def test_numbers_of_channel_types(number: int, type: int, base_url: str) -> None:
+    made = one_api.channel({"type": number, "base_url": ""})
+    assert (made["type"], made["base_url"]) == (type, base_url)
+
+
+def test_types_that_nothing_serves() -> None:
+    with pytest.raises(CallerError, match="DeepL"):
+        one_api.channel({"type": 38})
