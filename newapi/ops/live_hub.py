@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -21,13 +21,13 @@ from newapi.ops.live import (
     Logs,
     Process,
     Stats,
-    Sync,
     System,
     Topic,
 )
 from newapi.ops.live_channels import ChannelBook
+from newapi.ops.live_look import Look
 from newapi.ops.live_movers import Hour, Movers
-from newapi.ops.live_rings import Kind, Rings, Sum, merge
+from newapi.ops.live_rings import Kind, Rings, Row, Sum, merge
 from newapi.ops.live_tick import ChannelTick, Tick, decode
 from newapi.relay.tally import FAILED
 
@@ -36,8 +36,6 @@ GONE_SECONDS = 5.0
 SYSTEM_EVERY = 5
 """Seconds between two events `system`."""
 LAST_ROWS = 200
-Row = tuple[Kind, int, bytes]
-"""Of `store.series`: kind, when, JSON."""
 
 
 class _Seen:
@@ -89,18 +87,25 @@ class Hub:
         channels = {c.id: c for c in tick.channels}
         seen.channels = channels if tick.full else seen.channels | channels
 
-    def looked(
-        self, *, alerts: Iterable[Alert], generation: int, sync: Sync, differences: int, database_bytes: int
-    ) -> None:
+    def looked(self, found: Look) -> None:
         """Take what somebody found who looked at the database and the file."""
-        self._watching = tuple(alerts)
+        self._watching = found.alerts
         self._system = msgspec.structs.replace(
-            self._system, generation=generation, sync=sync, differences=differences, database_bytes=database_bytes
+            self._system,
+            generation=found.generation,
+            sync=found.sync,
+            differences=found.differences,
+            database_bytes=found.database_bytes,
         )
 
     def processes(self) -> tuple[Process, ...]:
         """Return those that tick, the oldest first."""
-        return tuple(sorted((s.process for s in self._processes.values()), key=lambda p: (p.started_at, p.id)))
+        ticking = (seen.process for seen in self._processes.values() if seen.process.id)
+        return tuple(sorted(ticking, key=lambda p: (p.started_at, p.id)))
+
+    def channel_names(self) -> dict[int, str]:
+        """Return the names of the channels by id."""
+        return {id: c.name for seen in self._processes.values() for id, c in seen.channels.items()}
 
     # -- a second is over ----------------------------------------------------------------
 
@@ -118,7 +123,7 @@ class Hub:
         ticks, self._pending = self._pending, []
         for id in [id for id, seen in self._processes.items() if now - seen.heard > GONE_SECONDS]:
             del self._processes[id]
-        names = {id: c.name for seen in self._processes.values() for id, c in seen.channels.items()}
+        names = self.channel_names()
         total, movers = Sum(second), Movers()
         for tick in ticks:
             _count(total, tick)
@@ -126,9 +131,9 @@ class Hub:
             self._book.note(second, tick.cells, tick.lanes, names)
         total.in_flight = sum(seen.process.in_flight for seen in self._processes.values())
         total.streams = sum(seen.process.streams for seen in self._processes.values())
-        written: list[Row] = list(self.rings.add(total))
+        written = self.rings.add(total)
         if (row := self.hour.add(second, movers)) is not None:
-            written.append(("mover", *row))
+            written.append(Row("mover", *row))
         self._stats = self._stats_of(total, movers, now)
         rows = sorted((row for tick in ticks for row in tick.rows), key=lambda row: row.at)
         left_out = sum(tick.settled for tick in ticks) - min(len(rows), ROWS_A_SECOND)
@@ -163,13 +168,14 @@ class Hub:
         )
 
     def _changed(self, second: int) -> Channels | None:
-        before, after = self._told, self._channel_rows(second)
+        before, after = self._told, self.channel_rows(second)
         self._told = after
         changed = tuple(row for id, row in after.items() if before.get(id) != row)
         gone = tuple(before.keys() - after.keys())
         return Channels(second, changed, gone) if changed or gone else None
 
-    def _channel_rows(self, second: int) -> dict[int, ChannelRow]:
+    def channel_rows(self, second: int) -> dict[int, ChannelRow]:
+        """Return how the channels are doing, by id."""
         return self._book.rows((seen.channels for seen in self._processes.values()), second)
 
     def _alerts_now(self, now: float) -> tuple[Alert, ...]:
@@ -193,7 +199,7 @@ class Hub:
         second = self.rings.last or int(now)
         processes = self.processes()
         if not self._watched:  # otherwise it is what those who watch were told last, and changes come from there
-            self._told = self._channel_rows(second)
+            self._told = self.channel_rows(second)
             self._alerts = self._alerts_now(now)
         return Hello(
             version=__version__,
@@ -213,11 +219,25 @@ class Hub:
     def rows(self) -> list[Row]:
         """Return what is to be written down before this process ends."""
         row = self.hour.row()
-        return [*self.rings.rows(), *([("mover", *row)] if row is not None else [])]  # type: ignore[list-item]
+        return [*self.rings.rows(), *([Row("mover", *row)] if row is not None else [])]
+
+    def restore(self, rows: Iterable[Row], now: int) -> None:
+        """Take over what `rows` returned once."""
+        kinds: defaultdict[Kind, list[tuple[int, bytes]]] = defaultdict(list)
+        for kind, at, value in rows:
+            kinds[kind].append((at, value))
+        self.hour.load(kinds.pop("mover", ()))
+        for kind, values in kinds.items():
+            self.rings.load(kind, values, now)
+
+    def last_rows(self) -> tuple[LogRow, ...]:
+        """Return the last lines of the log, the earliest first."""
+        return tuple(self._rows)
 
     def remember(self, rows: Sequence[LogRow]) -> None:
-        """Take the last lines of the log of before this process began, the earliest first."""
-        self._rows = deque([*rows, *self._rows], maxlen=LAST_ROWS)
+        """Take the last lines of the log from before, the earliest first; those that are known are not taken twice."""
+        known = {row.request_id for row in self._rows}
+        self._rows = deque([*(r for r in rows if r.request_id not in known), *self._rows], maxlen=LAST_ROWS)
 
 
 def _count(total: Sum, tick: Tick) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TypeAlias
 
 import msgspec
@@ -117,12 +118,12 @@ class Hour:
         return at, msgspec.json.encode(movers)
 
     def load(self, rows: Iterable[tuple[int, bytes | str]]) -> None:
-        """Take over what was written down, the earliest first; what cannot be read is left out."""
+        """Take over what was written down, in the place of what is known; what cannot be read is left out."""
+        known = dict(self._minutes)
         for at, value in rows:
-            try:
-                self._minutes.append((at, _MOVERS.decode(value)))
-            except (msgspec.MsgspecError, ValueError):
-                continue
+            with suppress(msgspec.MsgspecError, ValueError):
+                known[at] = _MOVERS.decode(value)
+        self._minutes = deque(sorted(known.items()))
 
     def tops(self, now: int) -> Tops:
         """Return who had most of the hour that ends now."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +28,14 @@ Kind = Literal["second", "minute", "hour", "mover"]
 STEPS: dict[Kind, int] = {"second": 1, "minute": 60, "hour": 3600}
 KEEP: dict[Kind, int] = {"second": 900, "minute": 86_400, "hour": 31 * 86_400, "mover": 3600}
 """How long each is remembered, in seconds; the hours of a whole month, for what was spent in it."""
+
+
+class Row(NamedTuple):
+    """A row of `newapi.store.series`; `value` is JSON."""
+
+    kind: Kind
+    at: int
+    value: bytes
 
 
 def count(histogram: Histogram, times: Iterable[int]) -> None:
@@ -157,7 +166,7 @@ class Rings:
         self.last = 0
         """The second that was added last."""
 
-    def add(self, second: Sum) -> list[tuple[Kind, int, bytes]]:
+    def add(self, second: Sum) -> list[Row]:
         """Add a second; return what is to be written down, when it began a new minute: rows of `store.series`."""
         self._seconds[second.at] = second.point()
         self.last = second.at
@@ -169,22 +178,25 @@ class Rings:
             del self._seconds[at]
         rows = self._minute_rows(ended)
         if hour is not None:
-            rows.append(("hour", hour.at, msgspec.json.encode(hour)))
+            rows.append(Row("hour", hour.at, msgspec.json.encode(hour)))
         return rows + self._hour_row()
 
-    def rows(self) -> list[tuple[Kind, int, bytes]]:
+    def rows(self) -> list[Row]:
         """Return what is to be written down at the end: the minute and the hour that are not over."""
         current = self._minutes.current
         return [*(self._minute_rows(current) if current is not None else ()), *self._hour_row()]
 
-    def _minute_rows(self, minute: Sum) -> list[tuple[Kind, int, bytes]]:
+    def _minute_rows(self, minute: Sum) -> list[Row]:
         seconds = [self._seconds.get(at) or Point(at=at) for at in range(minute.at, minute.at + 60)]
         told = series("", 1, seconds)
-        return [("second", minute.at, msgspec.json.encode(told)), ("minute", minute.at, msgspec.json.encode(minute))]
+        return [
+            Row("second", minute.at, msgspec.json.encode(told)),
+            Row("minute", minute.at, msgspec.json.encode(minute)),
+        ]
 
-    def _hour_row(self) -> list[tuple[Kind, int, bytes]]:
+    def _hour_row(self) -> list[Row]:
         hour = self._hours.current
-        return [("hour", hour.at, msgspec.json.encode(hour))] if hour is not None else []
+        return [Row("hour", hour.at, msgspec.json.encode(hour))] if hour is not None else []
 
     def load(self, kind: Kind, rows: Iterable[tuple[int, bytes | str]], now: int) -> None:
         """Take over what was written down. What cannot be read is left out: another version wrote it.
@@ -195,13 +207,11 @@ class Rings:
             now: Unix seconds: the minute and hour of it are gone on with.
         """
         for at, value in rows:
-            try:
+            with suppress(msgspec.MsgspecError, ValueError):
                 if kind == "second":
                     self._seconds |= {p.at: p for p in _SERIES.decode(value).points() if p.at < now}
                 else:
                     self.put(kind, at, _SUM.decode(value), now)
-            except (msgspec.MsgspecError, ValueError):
-                continue
 
     def put(self, kind: Kind, at: int, value: Sum, now: int) -> None:
         """Take over one minute or hour."""

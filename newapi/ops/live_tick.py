@@ -140,25 +140,13 @@ class Ticker:
             process: This one, and how it is.
             declared: All channels, those that are not served among them.
         """
-        gateway = self._gateway
-        drained = gateway.tally.drain()
-        now = gateway.clock()
+        now = self._gateway.clock()
         seen = {c.id: c for c in self._channels(declared, now)}
         full = self._number % FULL_EVERY == 0 or seen.keys() != self._told.keys()
         told = seen.values() if full else [c for c in seen.values() if self._told[c.id] != c]
         self._told = seen
         self._number += 1
-        return Tick(
-            process=process,
-            at=now,
-            cells=[_cell(place, cell) for place, cell in drained.cells.items()],
-            lanes=_lanes(drained),
-            channels=list(told),
-            full=full,
-            refused={str(outcome): number for outcome, number in drained.refused.items()},
-            rows=sorted((log_row(*row) for row in drained.rows), key=lambda row: row.at),
-            settled=drained.settled,
-        )
+        return tick(self._gateway.tally.drain(), process, list(told), now, full=full)
 
     def _channels(self, declared: Sequence[StoredChannel], now: float) -> Iterable[ChannelTick]:
         gateway = self._gateway
@@ -181,6 +169,21 @@ class Ticker:
             yield ChannelTick(
                 stored.id, stored.name, state, max(0, up), keys, gateway.figures.under_way(stored.id), until
             )
+
+
+def tick(drained: Drained, process: Process, channels: list[ChannelTick], now: float, *, full: bool) -> Tick:
+    """Return the tick of what was counted."""
+    return Tick(
+        process=process,
+        at=now,
+        cells=[_cell(place, cell) for place, cell in drained.cells.items()],
+        lanes=_lanes(drained),
+        channels=channels,
+        full=full,
+        refused={str(outcome): number for outcome, number in drained.refused.items()},
+        rows=sorted((log_row(*row) for row in drained.rows), key=lambda row: row.at),
+        settled=drained.settled,
+    )
 
 
 def _lanes(drained: Drained) -> list[LaneTick]:

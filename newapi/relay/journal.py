@@ -57,6 +57,8 @@ class Journal:
         self._number = 0
         self._file: BinaryIO | None = None
         self._dirty = False
+        self._appended = 0
+        self._dropped = 0
         self._kept: dict[Path, BinaryIO] = {}  # still open, since closing gives up the lock
         self._recovered: list[tuple[Path, BinaryIO]] = []
 
@@ -72,7 +74,13 @@ class Journal:
         if file.write(entry) != len(entry):
             self.rotate()  # nothing that follows is to stand behind half an entry, where it would not be found
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._appended += len(entry)
         self._dirty = True
+
+    @property
+    def size(self) -> int:
+        """Bytes that this process has appended and not dropped."""
+        return self._appended - self._dropped
 
     def sync(self) -> None:
         """Wait until what was appended is on the disk."""
@@ -94,6 +102,7 @@ class Journal:
         for path in segments:
             path.unlink(missing_ok=True)
             if file := self._kept.pop(path, None):
+                self._dropped += os.fstat(file.fileno()).st_size
                 file.close()
 
     def recover(self) -> list[Leftover]:

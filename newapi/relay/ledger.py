@@ -67,6 +67,16 @@ class Ledger:
         self.failures = 0
         """Batches that the database refused since the last success; they stay in the journal and are tried again."""
 
+    @property
+    def waiting(self) -> int:
+        """How many settlements are not in the database yet."""
+        return len(self._queue)
+
+    @property
+    def journal_bytes(self) -> int:
+        """What the journal holds."""
+        return self._journal.size
+
     def start(self) -> None:
         """Write what a killed process left in its journal, then begin to write in the background."""
         self.recover()

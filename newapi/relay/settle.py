@@ -102,7 +102,8 @@ def settle(order: Order, outcome: Outcome, gateway: Gateway) -> int:
         quota=record.quota,
     )
     gateway.ledger.settle_soon(order.reservation, settlement)
-    gateway.tally.note(record, outcome.usage, len(outcome.tries), _outcome(outcome))
+    tries = len(outcome.tries) or int(prepared is not None)  # one that a hang-up cut off is not noted
+    gateway.tally.note(record, outcome.usage, tries, _outcome(outcome))
     return record.quota
 
 

@@ -28,6 +28,7 @@ from newapi.relay.shared import Shared
 from newapi.relay.shared_ledger import SharedLedger
 from newapi.relay.snapshot import Snapshot
 from newapi.server.jobs import Job, Jobs
+from newapi.server.live import Live
 from newapi.server.notifier import Notifier
 from newapi.store import ledger as store_ledger
 from newapi.store import snapshot as store_snapshot
@@ -104,6 +105,7 @@ class Runtime:
         )
         if self._shared is None:
             self._learn_budgets(self.gateway.snapshot)
+        self.live = Live(lambda: self.local, self.gateway, lambda: self._declared)
         self.notifier = Notifier(lambda: self.local)
         self.upkeep = Upkeep(local)
         self.jobs = Jobs(local.db, self._jobs())
@@ -112,6 +114,7 @@ class Runtime:
     def drain(self) -> None:
         """Take note that this process comes to its end."""
         self.draining = True
+        self.live.end()
 
     def reload(self, local: Local) -> None:
         """Go on with what `local` says of `[limits]` and of what in `[server]` can be changed; the database stays."""
@@ -137,6 +140,7 @@ class Runtime:
             return balances(stored[0])
 
         self.ledger.load(read)
+        self._declared = stored[0].channels
         return build(stored[0], self._resolve, log.warning, self.local.path.resolve().parent)
 
     def _balances(self) -> Balances:
@@ -225,6 +229,7 @@ class Runtime:
             await self._join(self._shared, self.ledger)
         self._task = self._loop.create_task(self._follow())
         self.jobs.start()
+        await self.live.start()
 
     async def _join(self, shared: Shared, ledger: SharedLedger) -> None:
         """Share limits and balances with other processes from now on."""
@@ -255,6 +260,7 @@ class Runtime:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self.live.stop()
         await self.gateway.close()
         await asyncio.to_thread(self._keeper.close)
         await asyncio.to_thread(self.ledger.stop)
