@@ -28,6 +28,7 @@ from newapi.ops.live_tick import TOPIC, Ticker, encode
 from newapi.ops.local import Local
 from newapi.relay.gateway import Gateway
 from newapi.store import series as store_series
+from newapi.store.database import Database
 from newapi.store.snapshot import StoredChannel
 
 PICTURE = "picture"
@@ -64,15 +65,23 @@ _PICTURE = msgspec.msgpack.Decoder(_Picture)
 class Live:
     """Ticks, watches over the picture, serves those who watch."""
 
-    def __init__(self, local: Local, gateway: Gateway, declared: Callable[[], Sequence[StoredChannel]]) -> None:
-        """Prepare; `declared` gives all channels as the database has them."""
+    def __init__(
+        self, local: Callable[[], Local], gateway: Gateway, declared: Callable[[], Sequence[StoredChannel]]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            local: Gives the configuration that was read last, and the database.
+            gateway: What is watched.
+            declared: Gives all channels as the database has them.
+        """
         self._local = local
         self._gateway = gateway
         self._declared = declared
         self._boot = secrets.token_hex(4)
         self.id = f"{socket.gethostname()}.{os.getpid()}.{self._boot}"
         self._started_at = gateway.clock()
-        self.hub = Hub(local.db.shown)
+        self.hub = Hub(local().db.shown)
         self.totals = metrics.Totals()
         self._ticker = Ticker(gateway)
         self._last = 0
@@ -327,7 +336,7 @@ class Live:
     async def _look_around(self) -> None:
         try:
             now = self._gateway.clock()
-            found = await asyncio.to_thread(look, self._local, self._gateway.snapshot, now)
+            found = await asyncio.to_thread(look, self._local(), self._gateway.snapshot, now)
             self.hub.looked(found)
         except NewapiError as error:
             log.warning("the live stream cannot look at the database: %s", error)
@@ -337,7 +346,7 @@ class Live:
     def _write(self, rows: Sequence[Row]) -> None:
         """Write down what is remembered, in the background."""
         told = [(kind, at, bytes(value).decode()) for kind, at, value in rows]
-        work = functools.partial(_written, self._local, told, int(self._gateway.clock()))
+        work = functools.partial(_written, self._local().db, told, int(self._gateway.clock()))
         future = asyncio.get_running_loop().run_in_executor(None, work)
         self._writing.add(future)
         future.add_done_callback(self._written)
@@ -348,13 +357,13 @@ class Live:
             log.warning("what the live stream remembers cannot be written: %s", error)
 
     def _load(self) -> None:
-        restored(self._local.db, self.hub, int(self._gateway.clock()))
+        restored(self._local().db, self.hub, int(self._gateway.clock()))
 
 
-def _written(local: Local, rows: Sequence[tuple[str, int, str]], now: int) -> None:
-    store_series.write(local.db, rows)
+def _written(db: Database, rows: Sequence[tuple[str, int, str]], now: int) -> None:
+    store_series.write(db, rows)
     for kind, keep in KEEP.items():
-        store_series.prune(local.db, kind, now - keep - 3600)
+        store_series.prune(db, kind, now - keep - 3600)
 
 
 def _memory() -> int:

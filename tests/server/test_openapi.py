@@ -186,6 +186,7 @@ def _odd_upstreams(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def ask(server: Server, _listened_to: None, _odd_upstreams: None) -> Iterator[Callable[..., httpx.Response]]:
     """A caller that root's session stands behind, unless it is told to show something else."""
+    server.runtime.live.end()  # so that the live stream ends after what there is to be told at once
     # In a thread of its own: a runner here would leave this thread without the event loop that other tests' plugin made.
     with start_blocking_portal() as portal:
 
