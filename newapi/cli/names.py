@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from os import environ
 from pathlib import Path
@@ -33,7 +33,7 @@ def names(kind: str, words: Sequence[str]) -> list[str]:
             server=said.get("--server") or environ.get("NEWAPI_SERVER"),
             context=said.get("--context") or environ.get("NEWAPI_CONTEXT"),
         )
-        return sorted(set(_OF[kind](there)))
+        return sorted(set(_of(kind, there)))
     except NewapiError:
         return []
 
@@ -43,10 +43,19 @@ def _words(words: Iterable[str]) -> Mapping[str, str]:
     return {name: value for name, sign, value in (word.partition("=") for word in words) if sign}
 
 
-_OF: Mapping[str, Callable[[Gateway], Iterable[str]]] = {
-    "channel": lambda there: (channel.name for channel in there.channels()),
-    "group": lambda there: (group for channel in there.channels() for group in channel.spec.groups),
-    "model": lambda there: (m for channel in there.channels() for m in channel.spec.models if "*" not in m),
-    "token": lambda there: (token.name for token in there.tokens()),
-    "user": lambda there: (token.user for token in there.tokens()),
-}
+def _of(kind: str, there: Gateway) -> Iterable[str]:
+    from newapi.ops.operations.reading import ListGroups, ListModels
+    from newapi.ops.operations.users import ListUsers
+    from newapi.store.users import UserFilter
+
+    match kind:
+        case "channel":
+            return (channel.name for channel in there.channels())
+        case "group":
+            return (group.name for group in there.do(ListGroups()))
+        case "model":
+            return (model.name for model in there.do(ListModels()))
+        case "token":
+            return (token.name for token in there.tokens())
+        case _:
+            return (user.name for user in there.do(ListUsers(UserFilter(deleted=False))))

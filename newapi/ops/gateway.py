@@ -7,7 +7,7 @@ its own. So the three ways of a command (a server elsewhere, the local server's 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,9 +22,12 @@ from newapi.ops.apply import Applied
 from newapi.ops.channels import ChannelView
 from newapi.ops.history import Generation
 from newapi.ops.local import Local
+from newapi.ops.operations import Operation
 from newapi.ops.plan import Change, Plan
 from newapi.ops.tokens import TokenView
 from newapi.store.ledger import RecordFilter, StoredRecord
+
+T = TypeVar("T")
 
 ACCOUNT = "newapi-account"
 """Header in which the admin socket is told, percent-encoded, which account of the operating system asks."""
@@ -129,6 +132,10 @@ class Gateway(Protocol):
         """Yield lines of the log without an end."""
         ...
 
+    def do(self, operation: Operation[T]) -> T:
+        """Do anything else: `ops.operations`."""
+        ...
+
 
 class LocalGateway:
     """The database itself."""
@@ -198,6 +205,9 @@ class LocalGateway:
 
     def follow(self, wanted: RecordFilter, wait: Callable[[], None]) -> Iterator[StoredRecord]:
         return logs.follow(self._db, wanted, wait)
+
+    def do(self, operation: Operation[T]) -> T:
+        return operation.run(self._local, self._who)
 
     def _with(self, wanted: Wanted) -> Local:
         return replace(self._local, config=wanted.config, places=wanted.places)

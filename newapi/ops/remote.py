@@ -58,10 +58,12 @@ def connected(server: str, *, timeout: float) -> Iterator[httpx.Client]:
     if server.startswith("unix:") and not answers(Path(server.removeprefix("unix:"))):
         # httpx would leave the socket open that it could not connect.
         raise Unreachable(server, "nothing listens there, or it is not ours to open")
-    transport = httpx.HTTPTransport(uds=server.removeprefix("unix:")) if server.startswith("unix:") else None
+    url, socket_path = base_url(server), server.removeprefix("unix:") if server.startswith("unix:") else None
+    # Without TLS no certificates are read, which takes longer than an answer does; redirects are not followed.
+    transport = None if url.startswith("https:") else httpx.HTTPTransport(uds=socket_path, verify=False)
     try:
         # No proxy of the environment: the server is this machine's, or the URL is said.
-        with httpx.Client(base_url=base_url(server), transport=transport, timeout=timeout, trust_env=False) as http:
+        with httpx.Client(base_url=url, transport=transport, timeout=timeout, trust_env=False) as http:
             yield http
     except httpx.TimeoutException:
         raise Unreachable(server, f"nothing for {timeout:g} seconds") from None

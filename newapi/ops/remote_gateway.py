@@ -13,12 +13,13 @@ from newapi.base.errors import CallerError, ConfigError, Conflict, NewapiError, 
 from newapi.base.secret import Secret
 from newapi.config.findings import Places, undotted
 from newapi.config.schema import TokenSpec
-from newapi.ops import logs
+from newapi.ops import logs, operations
 from newapi.ops.apply import Applied, NewToken
 from newapi.ops.channels import ChannelView
 from newapi.ops.export import document
 from newapi.ops.gateway import ACCOUNT, Wanted, Who
 from newapi.ops.history import Generation
+from newapi.ops.operations import Operation
 from newapi.ops.plan import Change, Plan
 from newapi.ops.plan_text import exact
 from newapi.ops.processes import Processes
@@ -127,6 +128,12 @@ class RemoteGateway:
         """Let it come to its end; return its processes."""
         return self._post(Processes, "manage/drain", {}, b"")
 
+    def do(self, operation: Operation[T]) -> T:
+        kind = type(operation)
+        path = f"manage/run/{operations.name_of(kind)}"
+        told = self._data("POST", path, body=operations.encoded(operation), seconds=operations.seconds_of(kind))
+        return _converted(told, operations.answer_of(kind))
+
     def _get(self, type_: type[T], path: str, query: Mapping[str, Any] | None = None) -> T:
         return self._ask(type_, "GET", path, query)
 
@@ -144,18 +151,30 @@ class RemoteGateway:
         body: bytes | None = None,
         places: Places | None = None,
     ) -> T:
+        return _converted(self._data(method, path, query, body, places), type_)
+
+    def _data(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        places: Places | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> Any:
         """Return the data of an answer. What is "" or None in the query is left out."""
         asked = {name: str(value) for name, value in (query or {}).items() if value not in (None, "")}
         url = f"/api/{path}?{urlencode(asked)}" if asked else f"/api/{path}"
-        answer = call(self._server, method, url, self._token, body, timeout=self._seconds, headers=self._headers)
+        limit = self._seconds if seconds is None else seconds
+        answer = call(self._server, method, url, self._token, body, timeout=limit, headers=self._headers)
         _check(answer, places or Places())
-        told = answer.body if isinstance(answer.body, str) else answer.body["data"]
-        return _converted(told, type_)
+        return answer.body if isinstance(answer.body, str) else answer.body["data"]
 
 
 def _converted(data: Any, type_: type[T]) -> T:
     try:
-        return msgspec.convert(data, type_, str_keys=True)
+        return operations.converted(data, type_)
     except msgspec.ValidationError as error:
         raise NewapiError(f"The server's answer is not understood by this version: {error}") from None
 

@@ -13,6 +13,7 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from newapi import __version__
+from newapi.ops.operations import schema_of
 from newapi.server.routes.account import account_routes
 from newapi.server.routes.health import health_routes
 
@@ -185,7 +186,7 @@ def _refusal(why: str) -> JsonObject:
 
 def _schema(shape: Any) -> JsonObject:
     """Return the JSON Schema of a type, whole: nothing here contains itself."""
-    (schema,), there = msgspec.json.schema_components([shape], ref_template="{name}")
+    (schema,), there = msgspec.json.schema_components([shape], ref_template="{name}", schema_hook=schema_of)
 
     def whole(part: Any) -> Any:
         if isinstance(part, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -9,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 NEWAPI = [sys.executable, "-m", "newapi"]
 
@@ -32,6 +35,28 @@ def run(*args: str, env: dict[str, str], stdin: str = "") -> subprocess.Complete
         timeout=60,
         check=False,
     )
+
+
+class Ran(NamedTuple):
+    """What a command line did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def inside(*args: str, env: dict[str, str], stdin: str = "") -> Ran:
+    """Run a command to its end in this process, which is much faster than a process of its own."""
+    from newapi.cli.app import main
+
+    out, err, before = io.StringIO(), io.StringIO(), sys.stdin
+    with mock.patch.dict(os.environ, env), redirect_stdout(out), redirect_stderr(err):
+        sys.stdin = io.StringIO(stdin)
+        try:
+            code = main(args)
+        finally:
+            sys.stdin = before
+    return Ran(int(code), out.getvalue(), err.getvalue())
 
 
 @contextmanager

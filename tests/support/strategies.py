@@ -94,6 +94,8 @@ def _fitting(schema: Any) -> st.SearchStrategy[Any]:
             properties = {name: shaped(s) for name, s in schema.get("properties", {}).items()}
             required = {name: properties.pop(name) for name in schema.get("required", ())}
             return st.fixed_dictionaries(required, optional=properties)
+        case "array" if "prefixItems" in schema:
+            return st.tuples(*map(shaped, schema["prefixItems"])).map(list)
         case "array":
             return st.lists(shaped(schema.get("items", {})), max_size=3)
         case "integer":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from newapi.config.load import Loaded
     from newapi.ops.gateway import Gateway
 
-__all__ = ["ContextName", "ServerUrl", "TokenFile", "gateway", "running"]
+__all__ = ["ContextName", "ServerUrl", "TokenFile", "elsewhere", "gateway", "running"]
 
 ServerUrl = Annotated[
     str | None,
@@ -108,6 +108,13 @@ def _elsewhere(server: str | None, context: str | None, token_file: str | None) 
     found = known.get(name)
     token = None if token_file or os.environ.get(_TOKEN) else contexts.token_of(found)
     return found.server, token or _token(found.server, token_file)
+
+
+def elsewhere(server: str | None, context: str | None) -> bool:
+    """Say whether a command acts on a gateway that is not this machine's: not on its keyring, nor by its file."""
+    from newapi.ops import contexts
+
+    return bool(server) or (context or contexts.read().current) != contexts.LOCAL
 
 
 def _socket(loaded: Loaded) -> str | None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -11,6 +12,9 @@ from newapi.cli.output import Output
 def get(
     name: Annotated[str, typer.Argument(help="Its name, or its id.")],
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Show one channel: where its keys are, never the keys.
@@ -19,9 +23,8 @@ def get(
         newapi channel get openai-main
         newapi channel get openai-main -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._view import full
     from newapi.cli.output import show
-    from newapi.ops.channels import get as find
-    from newapi.ops.local import open_local
 
-    show(full(find(open_local(config, server_only=True).db, name)), output)
+    show(full(gateway(config, server=server, context=context, token_file=token_file).channel(name)), output)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -12,6 +13,9 @@ def models(
     name: Annotated[str, typer.Argument(help="Its name, or its id.")],
     fetch: Annotated[bool, typer.Option("--fetch", help="Ask the upstream which it has.")] = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """List the models that a channel serves, and with --fetch those that its upstream has.
@@ -21,19 +25,18 @@ def models(
         newapi channel models openai-main --fetch
         newapi channel models openai-main --fetch -o name
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import show
-    from newapi.ops import channels
-    from newapi.ops.channel_probe import fetch_models
-    from newapi.ops.local import open_local
+    from newapi.ops.operations.channels import FetchModels
     from newapi.ops.upkeep import missing
     from newapi.relay.snapshot import Models
 
-    local = open_local(config, server_only=True)
-    channel = channels.get(local.db, name)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    channel = there.channel(name)
     spec = channel.spec
     if not fetch:
         show([{"name": m, "upstream": spec.model_mapping.get(m, m)} for m in spec.models], output)
         return
-    served, there = Models(spec.models), set(fetch_models(local, channel))
-    rows = [{"name": m, "served": m in served, "upstream": True} for m in sorted(there)]
-    show([*rows, *({"name": m, "served": True, "upstream": False} for m in missing(channel, there))], output)
+    served, upstream = Models(spec.models), set(there.do(FetchModels(name)))
+    rows = [{"name": m, "served": m in served, "upstream": True} for m in sorted(upstream)]
+    show([*rows, *({"name": m, "served": True, "upstream": False} for m in missing(channel, upstream))], output)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile, Form, account
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
+from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ def test(
     stream: Annotated[bool, typer.Option("--stream", help="Ask for a stream.")] = False,
     key: Annotated[int | None, typer.Option("--key", help="Which of its keys; the first is 0.", min=0)] = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Ask channels something small, and say how each did; leave with 8 when one fails.
@@ -32,24 +36,16 @@ def test(
         newapi channel test openai-main --model gpt-4o --stream
         newapi channel test --all -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import ExitCode, show
-    from newapi.ops import breakers, channel_probe, channels
-    from newapi.ops.local import open_local
+    from newapi.ops.operations.channels import ProbeChannels
 
     if all == bool(names):
         raise typer.BadParameter("say which: names, or --all", param_hint="NAME")
     if key is not None and (all or len(names or ()) > 1):
         raise typer.BadParameter("a key is one channel's: name it", param_hint="--key")
-    local = open_local(config, server_only=True)
-    if key is not None and names:
-        view = channels.get(local.db, names[0])
-        found = [channel_probe.probe(local, view, model=model, stream=stream, key=key)]
-        if not found[0].error:
-            breakers.recovered(local, view, key, found[0].model, who=account())
-    else:
-        listed = [c for c in channels.list_channels(local.db) if c.state != "disabled"]
-        chosen = listed if all else [channels.get(local.db, name) for name in names or ()]
-        found = breakers.check_all(local, chosen, model=model, stream=stream, who=account())
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    found = there.do(ProbeChannels(tuple(names or ()), model, stream, key))
     show([_row(t) if output is Output.TABLE else t for t in found], output)
     if any(t.error for t in found):
         raise typer.Exit(ExitCode.CHECK_FAILED)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
 
 
@@ -16,6 +17,9 @@ def prune(
     dry_run: DryRun = False,
     no_input: NoInput = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Delete old lines of the log; balances and what was used in all stay.
 
@@ -25,14 +29,13 @@ def prune(
     """
     import time
 
-    from newapi.cli.commands._options import account, read, seconds, when
+    from newapi.cli.commands._gateway import gateway
+    from newapi.cli.commands._options import read, seconds, when
     from newapi.cli.output import WrongUsage, confirm, note
     from newapi.config.load import load
-    from newapi.ops.database import older
-    from newapi.ops.database import prune as delete
-    from newapi.ops.local import open_local
+    from newapi.ops.operations.kept import PruneLog
 
-    db = open_local(config, server_only=True).db
+    there = gateway(config, server=server, context=context, token_file=token_file)
     age = read("--older-than", older_than, seconds)
     if age is None:
         days = load(config).config.log.keep_days
@@ -40,12 +43,12 @@ def prune(
             raise WrongUsage("The configuration keeps the log for ever", hint="newapi db prune --older-than 90d")
         age = days * 86_400.0
     before = time.time() - age
-    number = older(db, before)
+    number = there.do(PruneLog(before, dry_run=True))
     what = f"{number} lines of the log from before {when(before)}"
     if dry_run:
         note(f"Would delete {what}.")
         return
     if number:
         confirm(f"Delete {what}?", yes=yes, no_input=no_input)
-    number = delete(db, before, vacuum=vacuum, who=account())
+    number = there.do(PruneLog(before, vacuum))
     note(f"Deleted {number} lines of the log.")

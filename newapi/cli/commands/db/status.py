@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
 
 def status(
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Show what the database is, how large, and how many rows its tables have.
@@ -14,12 +18,12 @@ def status(
         newapi db status
         newapi db status -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import when
     from newapi.cli.output import show
-    from newapi.ops.database import status as find
-    from newapi.ops.local import open_local
+    from newapi.ops.operations.kept import ShowDatabase
 
-    found = find(open_local(config, server_only=True).db)
+    found = gateway(config, server=server, context=context, token_file=token_file).do(ShowDatabase())
     if output is not Output.TABLE:
         show(found, output)
         return

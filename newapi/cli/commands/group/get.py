@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -11,6 +12,9 @@ from newapi.cli.output import Output
 def get(
     name: Annotated[str, typer.Argument(help="Its name.")],
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Show one group: its ratios, its limits, the channels that serve it.
@@ -19,8 +23,8 @@ def get(
         newapi group get vip
         newapi group get vip -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import show
-    from newapi.ops.groups import get as find
-    from newapi.ops.local import open_local
+    from newapi.ops.operations.reading import ShowGroup
 
-    show(find(open_local(config, server_only=True).db, name), output)
+    show(gateway(config, server=server, context=context, token_file=token_file).do(ShowGroup(name)), output)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 def list(
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """List the groups: what they pay, and how many belong to them.
@@ -19,12 +23,13 @@ def list(
         newapi group list
         newapi group list -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import shown
     from newapi.cli.output import show
-    from newapi.ops.groups import list_groups
-    from newapi.ops.local import open_local
+    from newapi.ops.operations.reading import ListGroups
 
-    show(shown(list_groups(open_local(config, server_only=True).db), output, _row), output)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    show(shown(there.do(ListGroups()), output, _row), output)
 
 
 def _row(group: GroupView) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -12,6 +13,9 @@ def get(
     name: Annotated[str, typer.Argument(help="As callers say it.")],
     group: Annotated[str, typer.Option("--group", help="With the prices that this group pays.")] = "",
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Show one model: its price, the channels that serve it, and to whom.
@@ -20,11 +24,11 @@ def get(
         newapi model get gpt-4o
         newapi model get gpt-4o --group vip -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import show
-    from newapi.ops.local import open_local
-    from newapi.ops.models import get as find
+    from newapi.ops.operations.reading import ShowModel
 
-    model = find(open_local(config, server_only=True).db, name, group=group)
+    model = gateway(config, server=server, context=context, token_file=token_file).do(ShowModel(name, group))
     if output is not Output.TABLE:
         show(model, output)
         return

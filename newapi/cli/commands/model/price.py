@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -22,6 +23,9 @@ def price(
     pictures: Annotated[int, typer.Option("--pictures", help="Pictures to make: a call for images.", min=0)] = 0,
     group: Annotated[str, typer.Option("--group", help="Whose price.")] = "default",
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Say what a request would cost, with every factor.
@@ -34,12 +38,12 @@ def price(
     from msgspec.structs import replace
 
     from newapi.billing.quote import Call
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read
     from newapi.cli.commands.model._view import amount
     from newapi.cli.output import note, show
     from newapi.ir.usage import Usage
-    from newapi.ops.local import open_local
-    from newapi.ops.models import price as quotation
+    from newapi.ops.operations.reading import QuotePrice
 
     def count(option: str, text: str) -> int:
         return read(option, text, amount) or 0
@@ -62,7 +66,8 @@ def price(
         raise typer.BadParameter("its sound is more than the answer", param_hint="--completion")
     usage = replace(parts, input=whole - parts.prompt)
     call = Call(endpoint="images", n=pictures) if pictures else None
-    found = quotation(open_local(config, server_only=True).db, model, usage, group=group, call=call)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    found = there.do(QuotePrice(model, usage, group, call))
     if output in (Output.JSON, Output.TOML):
         show(found, output)
         return

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
 from newapi.cli.commands.secret._options import Place
 
@@ -14,6 +15,9 @@ def delete(
         Place | None, typer.Option("--in", help="keyring or database; where it is, the keyring first.")
     ] = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -24,14 +28,27 @@ def delete(
         newapi secret delete openai
         newapi secret delete openai --in database --yes
     """
+    from newapi.cli.commands._gateway import elsewhere, gateway
     from newapi.cli.commands._options import account
     from newapi.cli.commands.secret._options import readable
-    from newapi.cli.output import confirm, note
+    from newapi.cli.output import WrongUsage, confirm, note
     from newapi.ops.local import open_local
+    from newapi.ops.operations.kept import ForgetSecret
     from newapi.ops.references import references
     from newapi.ops.stored_secrets import SCHEMES, find
     from newapi.ops.stored_secrets import delete as forget
 
+    if elsewhere(server, context):
+        if place is Place.KEYRING:
+            raise WrongUsage("A keyring is this machine's: elsewhere a secret is kept in the database")
+        there = gateway(config, server=server, context=context, token_file=token_file)
+        reference = there.do(ForgetSecret(name, dry_run=True))
+        if dry_run:
+            note(f"Would forget {reference}.")
+            return
+        confirm(f"Forget {reference}?", yes=yes, no_input=no_input)
+        note(f"Forgot {there.do(ForgetSecret(name))}.")
+        return
     local = open_local(config, server_only=True)
     where = find(local, name, place.value if place else None)
     reference = f"{SCHEMES[where]}:{name}"

@@ -1,24 +1,38 @@
 from __future__ import annotations
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
 
-def list(config: ConfigFile = None, output: Form = Output.TABLE) -> None:
+def list(
+    config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
+    output: Form = Output.TABLE,
+) -> None:
     """List the secrets of the database, and those of the keyring that the configuration refers to: never themselves.
 
-    A keyring does not say what it holds: of it, only what the configuration refers to is told.
+    A keyring does not say what it holds: of it, only what the configuration refers to is told. Elsewhere only the
+    secrets of the database are.
 
     Examples:
         newapi secret list
         newapi secret list -o json
     """
+    from newapi.cli.commands._gateway import elsewhere, gateway
     from newapi.cli.commands._options import shown
     from newapi.cli.commands.secret._options import readable
     from newapi.cli.output import note, show
     from newapi.ops.local import open_local
+    from newapi.ops.operations.kept import ListSecrets
     from newapi.ops.stored_secrets import names
 
+    if elsewhere(server, context):
+        there = gateway(config, server=server, context=context, token_file=token_file)
+        show(shown(there.do(ListSecrets()), output, _row), output)
+        return
     local = open_local(config, server_only=True)
     declared = readable(config)
     if declared is None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, NoInput
 from newapi.cli.commands.secret._options import Place
 
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
 
 def set(
     name: Annotated[str, typer.Argument(help="What it is called.")],
-    place: Annotated[Place, typer.Option("--in", help="keyring, or database: encrypted.")] = Place.KEYRING,
+    place: Annotated[
+        Place | None,
+        typer.Option("--in", help="keyring, the default here; or database: encrypted, the default elsewhere."),
+    ] = None,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     dry_run: DryRun = False,
     no_input: NoInput = False,
 ) -> None:
@@ -28,16 +35,25 @@ def set(
         pass show openai/api | newapi secret set openai --in database
         newapi secret set vertex --in database < service-account.json
     """
+    from newapi.cli.commands._gateway import elsewhere, gateway
     from newapi.cli.commands._options import account
-    from newapi.cli.output import note, say
+    from newapi.cli.output import WrongUsage, note, say
     from newapi.ops.local import open_local
+    from newapi.ops.operations.kept import KeepSecret
     from newapi.ops.stored_secrets import SCHEMES, put
 
-    local = open_local(config, server_only=True)
+    there = elsewhere(server, context)
+    if there and place is Place.KEYRING:
+        raise WrongUsage("A keyring is this machine's: elsewhere a secret is kept in the database")
+    where = (place or (Place.DATABASE if there else Place.KEYRING)).value
     if dry_run:
-        note(f"Would keep {SCHEMES[place.value]}:{name}.")
-        return
-    say(put(local, name, _value(name, no_input=no_input), place.value, who=account()))
+        note(f"Would keep {SCHEMES[where]}:{name}.")
+    elif there:
+        acted_on = gateway(config, server=server, context=context, token_file=token_file)
+        say(acted_on.do(KeepSecret(name, _value(name, no_input=no_input))))
+    else:
+        local = open_local(config, server_only=True)
+        say(put(local, name, _value(name, no_input=no_input), where, who=account()))
 
 
 def _value(name: str, *, no_input: bool) -> Secret:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
 from newapi.cli.output import Output
 
@@ -16,6 +17,9 @@ def rotate(
     dry_run: DryRun = False,
     no_input: NoInput = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Give a token another key and show it, once: the old one stops working within a second.
@@ -26,15 +30,13 @@ def rotate(
     """
     import msgspec
 
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import confirm, note, say, show
-    from newapi.ops.local import open_local
-    from newapi.ops.tokens import get
-    from newapi.ops.tokens import rotate as change
+    from newapi.ops.operations.tokens import RotateToken
 
-    local = open_local(config, server_only=True)
-    token = get(local.db, name)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    token = there.token(name)
     if token.managed and not quiet:
         note("The configuration declares it: where the file refers to a key, the next apply gives it that one.")
     if dry_run:
@@ -43,7 +45,7 @@ def rotate(
     confirm(
         f"Give token {token.name} of {token.user} another key? The old one stops working.", yes=yes, no_input=no_input
     )
-    token, secret = change(local, name, key=key, who=account())
+    token, secret = there.do(RotateToken(name, key))
     if quiet:
         say(secret.reveal())
         return

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read, read_all, split
 from newapi.cli.output import Output
 
@@ -23,6 +24,9 @@ def set(
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Disabled: it is refused.")] = None,
     dry_run: DryRun = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Change a token; what is not said stays.
@@ -32,13 +36,11 @@ def set(
         newapi token set ci --models 'gpt-4o*,o3' --allow-ip 10.0.0.0/8
         newapi token set ci --disable
     """
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.token._values import budget_of, moment, network
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import WrongUsage, note, show
-    from newapi.ops.local import open_local
-    from newapi.ops.tokens import change
-    from newapi.ops.tokens import get as find
+    from newapi.ops.operations.tokens import ChangeToken, TokenChanges
 
     if unlimited and quota is not None:
         raise WrongUsage("--unlimited and --quota are two ways to say one thing")
@@ -59,12 +61,12 @@ def set(
         fields["enabled"] = enabled
     if not fields and not rename:
         raise WrongUsage("Say what is to change", hint="newapi token set --help")
-    local = open_local(config, server_only=True)
-    token = find(local.db, name)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    token = there.token(name)
     if token.managed:
         note("The configuration declares it: the next apply makes it what the file says.")
     if dry_run:
         note(f"Would change {', '.join([*fields, *(['name'] if rename else [])])} of token {token.name}.")
         return
-    token = change(local, name, fields, rename=rename, who=account())
+    token = there.do(ChangeToken(name, TokenChanges(**fields), rename))
     show(row(token) if output is Output.TABLE else token, output)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -16,6 +17,9 @@ def verify(
     model: Annotated[str, typer.Option("--model", help="May it ask for this?")] = "",
     ip: Annotated[str, typer.Option("--ip", help="From this address?")] = "",
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Say who a key is and, where it is refused, why: every reason. Leaves with 8 when it is.
@@ -27,19 +31,20 @@ def verify(
         newapi token verify - --model gpt-4o --ip 10.1.2.3 < key.txt
         newapi token verify ci -o json
     """
+    from msgspec.structs import replace
+
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read
     from newapi.cli.commands._remote import credential
     from newapi.cli.output import ExitCode, WrongUsage, note, show
-    from newapi.ops.local import open_local
-    from newapi.ops.tokens import key_of
-    from newapi.ops.verify import verify as check
+    from newapi.ops.operations.tokens import VerifyToken
 
     if name.startswith("sk-"):
         raise WrongUsage("A key is read from standard input", hint="printf '%s' \"$KEY\" | newapi token verify -")
     address = read("--ip", ip or None, _address) or ""
-    local = open_local(config, server_only=True)
-    key = credential("-") if name == "-" else key_of(local, name)
-    found = check(local, key, model=model, ip=address)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    asked = VerifyToken(credential("-")) if name == "-" else VerifyToken(name=name)
+    found = there.do(replace(asked, model=model, ip=address))
     show(_row(found) if output is Output.TABLE else found, output)
     for reason in found.reasons:
         note(f"refused: {reason}")

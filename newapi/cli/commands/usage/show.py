@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -28,6 +29,9 @@ def show(
     plot: Annotated[bool, typer.Option("--plot", help="A bar for each.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="How many at most; 0 for all.", min=0)] = 0,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Show what was used and what it cost: by model, unless something else is said.
@@ -40,16 +44,17 @@ def show(
     """
     import time
 
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read, read_all, seconds
     from newapi.cli.output import show as print_rows
-    from newapi.ops.local import open_local
-    from newapi.ops.usage import usage
+    from newapi.ops.operations.reading import SumUsage
     from newapi.store.ledger import RecordFilter
 
     chosen = read_all("--by", by, _by) or [_by("model")]
     age = read("--since", since, seconds) or 0
     wanted = RecordFilter(since=time.time() - age, model=model, channel=channel, token=token, user=user, group=group)
-    found = usage(open_local(config, server_only=True).db, wanted, chosen, limit=limit)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    found = there.do(SumUsage(wanted, tuple(chosen), limit))
     if output is Output.TABLE:
         dearest = max((s.quota for s in found), default=0)
         print_rows([_row(s, chosen, dearest if plot else 0) for s in found], output)

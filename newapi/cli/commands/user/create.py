@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read
 from newapi.cli.output import Output
 
@@ -21,6 +22,9 @@ def create(
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read a password to sign in with.")] = False,
     dry_run: DryRun = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Make a user; without a password nobody signs in as one.
@@ -31,13 +35,12 @@ def create(
         newapi user create root --role root --password-stdin < password.txt
         newapi user create ann --quota '$10' --group vip
     """
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.user._password import from_stdin
     from newapi.cli.commands.user._view import row
     from newapi.cli.output import note, show
-    from newapi.ops.local import open_local
+    from newapi.ops.operations.users import CreateUser
     from newapi.ops.users import NewUser, quota_of
-    from newapi.ops.users import create as make
 
     if unlimited and quota is not None:
         raise typer.BadParameter("--quota and --unlimited exclude each other", param_hint="--quota")
@@ -52,9 +55,9 @@ def create(
         quota=quota_of(amount) if amount is not None else 0,
         unlimited=unlimited,
     )
-    local = open_local(config, server_only=True)
+    there = gateway(config, server=server, context=context, token_file=token_file)
     if dry_run:
         note(f"Would make {role} {name} in group {group}.")
         return
-    user = make(local.db, new, who=account())
+    user = there.do(CreateUser(new))
     show(row(user) if output is Output.TABLE else user, output)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
 
 
@@ -14,6 +15,9 @@ def delete(
     no_input: NoInput = False,
     dry_run: DryRun = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Delete a user: no token of theirs works any more; the log stays.
 
@@ -21,17 +25,15 @@ def delete(
         newapi user delete ann
         newapi user delete ann --purge --yes
     """
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import confirm, note
-    from newapi.ops.local import open_local
-    from newapi.ops.users import delete as remove
-    from newapi.ops.users import get as find
+    from newapi.ops.operations.users import DeleteUser, ShowUser
 
-    db = open_local(config, server_only=True).db
-    user = find(db, name)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    user = there.do(ShowUser(name))
     if dry_run:
         note(f"Would delete {user.name}.")
         return
     confirm(f"Delete {user.name}{' with all tokens' if purge else ''}?", yes=yes, no_input=no_input)
-    remove(db, user.id, hard=purge, who=account())
+    there.do(DeleteUser(user.name, purge))
     note(f"{user.name} is deleted.")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -13,6 +14,9 @@ def list(
     group: Annotated[str | None, typer.Option("--group", help="Only those of this group.")] = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="Those who were deleted, instead.")] = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """List the users.
@@ -21,12 +25,13 @@ def list(
         newapi user list
         newapi user list --group vip -o json
     """
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import shown
     from newapi.cli.commands.user._view import row
     from newapi.cli.output import show
-    from newapi.ops.local import open_local
-    from newapi.ops.users import list_users
+    from newapi.ops.operations.users import ListUsers
     from newapi.store.users import UserFilter
 
+    there = gateway(config, server=server, context=context, token_file=token_file)
     wanted = UserFilter(keyword=match, group=group, deleted=deleted)
-    show(shown(list_users(open_local(config, server_only=True).db, wanted)[0], output, row), output)
+    show(shown(there.do(ListUsers(wanted)), output, row), output)

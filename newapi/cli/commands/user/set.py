@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, Form
 from newapi.cli.output import Output
 
@@ -22,6 +23,9 @@ def set(
     unlimited: Annotated[bool | None, typer.Option("--unlimited/--limited", help="Whether the quota counts.")] = None,
     dry_run: DryRun = False,
     config: ConfigFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: TokenFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Change a user; what is not said stays.
@@ -30,15 +34,14 @@ def set(
         newapi user set ann --group vip
         newapi user set ann --disable
     """
-    from newapi.cli.commands._options import account
+    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.user._view import row
     from newapi.cli.output import note, show
-    from newapi.ops.local import open_local
-    from newapi.ops.users import Changes, change
-    from newapi.ops.users import get as find
+    from newapi.ops.operations.users import ChangeUser, ShowUser
+    from newapi.ops.users import Changes
 
-    db = open_local(config, server_only=True).db
-    user = find(db, name)
+    there = gateway(config, server=server, context=context, token_file=token_file)
+    user = there.do(ShowUser(name))
     state = {None: None, True: "enabled", False: "disabled"}[enabled]
     changes = Changes(
         name=rename,
@@ -53,5 +56,5 @@ def set(
     if dry_run:
         note(f"Would change {user.name}.")
         return
-    user = change(db, user.id, changes, who=account())
+    user = there.do(ChangeUser(user.name, changes))
     show(row(user) if output is Output.TABLE else user, output)
