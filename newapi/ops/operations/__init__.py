@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -63,9 +62,15 @@ def converted(value: Any, type: type[T]) -> T:
     return msgspec.convert(value, type, str_keys=True, dec_hook=_hide)
 
 
-def schema_of(type: Any) -> Mapping[str, Any] | None:
-    """Return the JSON Schema of what JSON has no type for, None for anything else."""
-    return {"type": "string", "format": "password"} if type is Secret else None
+def schema_of(type: Any) -> dict[str, Any]:
+    """Return the JSON Schema of what JSON has no type for.
+
+    Raises:
+        NotImplementedError: It is nothing that is sent.
+    """
+    if type is not Secret:
+        raise NotImplementedError
+    return {"type": "string", "format": "password"}
 
 
 def _reveal(value: Any) -> Any:
