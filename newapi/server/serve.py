@@ -176,8 +176,9 @@ class _Dying:
 
     def on_term(self, _number: int, _frame: object) -> None:
         self.ended = True
-        if self.server is not None:  # one that does not listen for signals yet
-            self.server.stop()
+        if self.server is None:  # what is begun is cleaned up on the way out
+            raise SystemExit(128 + signal.SIGTERM)
+        self.server.stop()  # one that does not listen for signals yet
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -278,7 +279,13 @@ def _still(value: Any) -> Any:
     if isinstance(value, list):
         return [_still(item) for item in value]
     if isinstance(value, dict):
-        hidden = {"key_hint": "HINT", "aff_code": "CODE"}
+        hidden = {
+            "key_hint": "HINT",
+            "aff_code": "CODE",
+            "leases": "A SERVER'S",
+            "rests": "A SERVER'S",
+            "series": "A SERVER'S",
+        }
         return {
             k: hidden.get(k, "MOMENT") if k in hidden or ((k.endswith(_MOMENTS) or k == "ms") and v) else _still(v)
             for k, v in value.items()
@@ -328,3 +335,14 @@ def test_the_socket_is_the_owner_s_and_goes_with_the_server(tmp_path: Path) -> N
     with background("serve", port=port, env=env, log=tmp_path / "serve.log"):
         twice = run("serve", env=env)
         assert twice.returncode == 1
+
+
+def test_a_server_that_is_told_to_stop_while_it_starts_stops(tmp_path: Path) -> None:
+    port = free_port()
+    config = tmp_path / "config.toml"
+    config.write_text(SERVER.replace("PORT", str(port)))
+    env = {"NEWAPI_CONFIG": str(config)}
+    with background("serve", port=port, env=env, log=tmp_path / "serve.log") as process:
+        pass  # it listens before it can answer, and is told at once
+    assert process.returncode == -signal.SIGTERM
+    assert not (tmp_path / "data" / "newapi.sock").exists()
