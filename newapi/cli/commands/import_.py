@@ -14,7 +14,7 @@ def import_(
         str,
         typer.Argument(
             help="The database of a New API or One API, opened read-only: its SQLite file, its URL, or a reference to "
-            "that (`env:SQL_DSN`)."
+            "that (`env:SQL_DSN`). Or LiteLLM's config.yaml."
         ),
     ],
     write: Annotated[
@@ -30,7 +30,10 @@ def import_(
     config: ConfigFile = None,
     output: Form = Output.TABLE,
 ) -> None:
-    """Take over a New API or One API database: channels, groups and prices, users, tokens, codes, options, its log.
+    """Take over a New API or One API database, or LiteLLM's configuration.
+
+    Of a database: channels, groups and prices, users, tokens, redemption codes, options, and its log where that is
+    wanted. Of a config.yaml: channels, prices, fallbacks, routing, and the master key as a token.
 
     Keys go on working. What is here already stays; a second import doubles nothing. What cannot be taken over is told
     row by row, on standard error.
@@ -39,6 +42,7 @@ def import_(
         newapi import one-api.db --dry-run
         newapi import one-api.db --write imported.toml
         newapi import env:SQL_DSN --logs-since 30d
+        newapi import litellm/config.yaml --write config.toml
         newapi import one-api.db -o json > report.json
     """
     import time
@@ -47,6 +51,7 @@ def import_(
 
     from newapi.cli.commands._options import account, read, seconds
     from newapi.cli.output import confirm, note, show
+    from newapi.ops.import_litellm import import_litellm, is_litellm
     from newapi.ops.importing import import_database
     from newapi.ops.local import open_local
 
@@ -55,7 +60,10 @@ def import_(
     if write is not None and write.exists() and not dry_run:
         confirm(f"Overwrite {write}?", yes=yes, no_input=no_input)
     since = None if age is None else time.time() - age
-    done = import_database(local, source, logs_since=since, dry_run=dry_run, who=account())
+    if is_litellm(source):
+        done = import_litellm(local, Path(source), dry_run=dry_run, who=account())
+    else:
+        done = import_database(local, source, logs_since=since, dry_run=dry_run, who=account())
     if output in (Output.JSON, Output.TOML):
         show(
             {
