@@ -16,6 +16,7 @@ from newapi.base.secret import Secret
 from newapi.ops.health import base_url
 from newapi.ops.live import TOPICS, Link, Range, Told, Topic, decode
 from newapi.ops.remote import Answer, answers, check
+from newapi.ops.tunnel import NoTunnel, reached
 
 PATH = "/api/stream"
 SILENCE_SECONDS = 30.0
@@ -117,6 +118,11 @@ async def _connected(server: str, path: str, headers: dict[str, str]) -> AsyncGe
         _Lost: It broke, or could not be made.
         CallerError: The server refuses.
     """
+    named = server
+    try:
+        server = await asyncio.to_thread(reached, server)
+    except NoTunnel as error:
+        raise _Lost(error.message) from None
     socket_path = server.removeprefix("unix:") if server.startswith("unix:") else None
     if socket_path is not None and not await asyncio.to_thread(answers, Path(socket_path)):
         raise _Lost("nothing listens there, or it is not ours to open")
@@ -129,7 +135,7 @@ async def _connected(server: str, path: str, headers: dict[str, str]) -> AsyncGe
         ):
             if reply.status_code != httpx.codes.OK or "event-stream" not in reply.headers.get("content-type", ""):
                 await _refused(reply)
-            yield Told("", Link("connected", server))
+            yield Told("", Link("connected", named))
             blocks = Blocks()
             async for piece in reply.aiter_bytes():
                 for id, name, data in blocks.feed(piece):

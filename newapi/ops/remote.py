@@ -15,6 +15,7 @@ from newapi.base.errors import CallerError, Conflict, NewapiError, NotFound
 from newapi.base.secret import Secret
 from newapi.ops.health import base_url
 from newapi.ops.listening import answers
+from newapi.ops.tunnel import reached
 
 DENIED = (401, 403)
 
@@ -52,9 +53,10 @@ def connected(server: str, *, timeout: float) -> Iterator[httpx.Client]:
     """Give a client of the server, whose failures are told as `Unreachable`.
 
     Args:
-        server: Its URL, or what it listens on as the configuration says it: `host:port`, `unix:/path`.
+        server: Its URL, or what it listens on as the configuration says it: `host:port`, `unix:/path`; or `ssh://…`.
         timeout: Seconds of silence.
     """
+    named, server = server, reached(server)
     if server.startswith("unix:") and not answers(Path(server.removeprefix("unix:"))):
         # httpx would leave the socket open that it could not connect.
         raise Unreachable(server, "nothing listens there, or it is not ours to open")
@@ -66,9 +68,9 @@ def connected(server: str, *, timeout: float) -> Iterator[httpx.Client]:
         with httpx.Client(base_url=url, transport=transport, timeout=timeout, trust_env=False) as http:
             yield http
     except httpx.TimeoutException:
-        raise Unreachable(server, f"nothing for {timeout:g} seconds") from None
+        raise Unreachable(named, f"nothing for {timeout:g} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unreachable(server, error) from None
+        raise Unreachable(named, error) from None
 
 
 def call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import stat
@@ -14,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from newapi.ops import users
+from newapi.ops import tunnel, users
 from newapi.ops.local import open_local
 from newapi.store.ledger import UsageRecord, write_record
+from tests.support import fake_ssh
 from tests.support.process import Ran, background, free_port, inside, run
 
 SERVER = """\
@@ -63,7 +65,7 @@ PLAN = """\
 Newapi = Callable[..., Ran]
 WRONG = CONFIG.replace('quota = "$10"', 'quota = "$10"\nuser = "nobody"')
 DEARER = CONFIG.replace("1.25", "2")
-WAYS = ("server", "context", "socket")
+WAYS = ("server", "context", "socket", "ssh")
 
 
 @contextmanager
@@ -102,7 +104,15 @@ def acting(way: str, directory: Path) -> Iterator[Newapi]:
             asking["GATEWAY_TOKEN"] = token
             assert inside("context", "add", "away", url, "--token-ref", "env:GATEWAY_TOKEN", env=asking).code == 0
             assert inside("context", "use", "away", env=asking).code == 0
-        yield lambda *argv, stdin="": inside(*argv, env=asking, stdin=stdin)
+        if way == "ssh":
+            called = fake_ssh.install(directory / "bin")
+            asking["PATH"] = f"{directory / 'bin'}{os.pathsep}{os.environ['PATH']}"
+            asking["NEWAPI_SERVER"] = f"ssh://me@elsewhere.test{directory / 'data' / 'newapi.sock'}"
+        try:
+            yield lambda *argv, stdin="": inside(*argv, env=asking, stdin=stdin)
+        finally:
+            tunnel.close_all()
+        assert way != "ssh" or len(called.read_text().splitlines()) == 1
         assert not (directory / "elsewhere" / "data").exists(), "it acted on the database of another machine"
 
 

@@ -20,7 +20,12 @@ __all__ = ["ContextName", "ServerUrl", "TokenFile", "elsewhere", "gateway", "run
 
 ServerUrl = Annotated[
     str | None,
-    typer.Option("--server", envvar="NEWAPI_SERVER", metavar="URL", help="Act on this server: its URL, or unix:/path."),
+    typer.Option(
+        "--server",
+        envvar="NEWAPI_SERVER",
+        metavar="URL",
+        help="Act on this server: its URL, unix:/path, or ssh://host.",
+    ),
 ]
 ContextName = Annotated[
     str | None,
@@ -141,6 +146,6 @@ def _token(server: str, token_file: str | None) -> Secret | None:
         return credential(token_file)
     if value := os.environ.get(_TOKEN, "").strip():
         return Secret(value)
-    if server.startswith("unix:"):
+    if server.startswith(("unix:", "ssh:")):
         return None
     raise NotSignedIn(f"{server} wants an access token", hint=f"--token-file FILE, or {_TOKEN} in the environment")
