@@ -102,7 +102,7 @@ class _Check:
             self._address(("server", "metrics"), server.metrics)
         self._database(server.database)
         if server.cache:
-            self._url(("server", "cache"), server.cache, _CACHES)
+            self._cache(server.cache)
         if server.public_url:
             self._url(("server", "public_url"), server.public_url, ("http", "https"))
         self._networks(("server", "trusted_proxies"), server.trusted_proxies)
@@ -126,6 +126,16 @@ class _Check:
             self._add(path, "`database` must be the URL of a database, or a reference to one", hint)
         elif _has_password(text):
             self._add(path, "`database` holds a password", 'refer to the whole URL, as in "env:SQL_DSN"')
+
+    def _cache(self, text: str) -> None:
+        path: Path = ("server", "cache")
+        scheme, _, rest = text.partition(":")
+        if scheme in SCHEMES and rest and not rest.startswith("//"):
+            self._cmd(path, text)
+        elif _has_password(text):
+            self._add(path, "`cache` holds a password", 'refer to the whole URL, as in "env:VALKEY_URL"')
+        else:
+            self._url(path, text, _CACHES)
 
     def _notices(self, path: Path, notices: NoticesSpec) -> None:
         mail, bark = notices.via == "email", notices.via == "bark"

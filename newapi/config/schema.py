@@ -40,7 +40,7 @@ class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: str = "sqlite:///newapi.db"
     """`sqlite:///file` (relative to the configuration file), `postgresql://…`, `mysql://…`, or a reference."""
     cache: str = ""
-    """`redis://…` or `valkey://…`, needed for more than one node."""
+    """`redis://…`, `valkey://…` (TLS: `rediss://…`, `valkeys://…`), or a reference; needed for more than one node."""
     workers: int | Literal["auto"] = 1
     """Processes; `auto` is one a core."""
     public_url: str = ""

@@ -11,20 +11,18 @@ from typing import Any
 
 from newapi.base.standing import Standing
 from newapi.relay import hub_wire as wire
-from newapi.relay.bus import LocalBus, Receive
 from newapi.relay.escrow import Account, Away, Known, Lent, Replay
-from newapi.relay.limits import Holder, Key, Limiter, LimitReached, Spent
+from newapi.relay.limits import Holder, Key, LimitReached, Spent
+from newapi.relay.shared import Shared, backoff
 
 ANSWER_SECONDS = 2.0
 """How long the hub may take to answer before it counts as away: a recall takes a quarter of that at the most."""
-BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
-"""Seconds between attempts to connect again; the last one from then on."""
 
 log = logging.getLogger("newapi")
 
 
-class HubClient:
-    """`Shared` over a hub. Belongs to one event loop, but for `spend`."""
+class HubClient(Shared):
+    """What a hub's processes share, to one of them."""
 
     def __init__(
         self,
@@ -40,19 +38,15 @@ class HubClient:
             owner: This process's name among those of the hub: the one its journal has.
             clock: Unix seconds.
         """
+        super().__init__(clock)
         self._path = path
         self._owner = owner
-        self._alone = Limiter(clock)
-        self._alone_tickets: set[str] = set()
-        self._bus = LocalBus()
         self._link: _Link | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
-        self.recall: Callable[[Account], int] = lambda _: 0
-        self.changed: Callable[[bool], None] = lambda _: None
 
     @property
     def connected(self) -> bool:
@@ -80,18 +74,10 @@ class HubClient:
 
     # -- limits ------------------------------------------------------------------------
 
-    async def enter(self, ticket: str, holders: Sequence[Holder], tokens: int, quota: int) -> Standing:
-        """Let a request in; see `LimitCounts.enter`."""
+    async def _enter(self, ticket: str, holders: Sequence[Holder], tokens: int, quota: int) -> Standing:
         self._number += 1
         try:
             answer = await self._ask(wire.Enter(self._number, ticket, tuple(holders), tokens, quota))
-        except Away:
-            self._alone_tickets.add(ticket)
-            try:
-                return await self._alone.enter(ticket, holders, tokens, quota)
-            except LimitReached:
-                self._alone_tickets.discard(ticket)
-                raise
         except asyncio.CancelledError:
             self._send(wire.Leave(ticket, 0, 0))  # the caller is gone, and may have been let in
             raise
@@ -99,17 +85,10 @@ class HubClient:
             raise LimitReached(answer.message, answer.wait, answer.standing, code=answer.code, type=answer.type)
         return answer.standing
 
-    def leave(self, ticket: str, tokens: int, quota: int) -> None:
-        """Take note of what a request took; see `LimitCounts.leave`."""
-        if ticket in self._alone_tickets:
-            self._alone_tickets.discard(ticket)
-            self._alone.leave(ticket, tokens, quota)
-        else:
-            self._send(wire.Leave(ticket, tokens, quota))
+    def _leave(self, ticket: str, tokens: int, quota: int) -> None:
+        self._send(wire.Leave(ticket, tokens, quota))
 
-    def learn(self, key: Key, spent: Spent) -> None:
-        """Take note of money spent; see `LimitCounts.learn`."""
-        self._alone.learn(key, spent)
+    def _learn(self, key: Key, spent: Spent) -> None:
         self._send(wire.Learn(key, spent))
 
     # -- balances ----------------------------------------------------------------------
@@ -146,16 +125,8 @@ class HubClient:
 
         asyncio.run_coroutine_threadsafe(tell(), self._loop).result(ANSWER_SECONDS * 2)
 
-    # -- the bus -----------------------------------------------------------------------
-
-    def publish(self, topic: str, message: bytes) -> None:
-        """Tell everyone who listens to `topic`, here and in the other processes; see `Bus.publish`."""
-        self._bus.publish(topic, message)
+    def _publish(self, topic: str, message: bytes) -> None:
         self._send(wire.Publish(topic, message))
-
-    def subscribe(self, topic: str, receive: Receive) -> Callable[[], None]:
-        """Call `receive` with each message of `topic`; see `Bus.subscribe`."""
-        return self._bus.subscribe(topic, receive)
 
     # -- the connection ----------------------------------------------------------------
 
@@ -218,7 +189,7 @@ class HubClient:
             self._lost.clear()
             attempt = 0
             while self._link is None:
-                await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+                await asyncio.sleep(backoff(attempt))
                 attempt += 1
                 try:
                     await self._connect()

@@ -208,17 +208,14 @@ class Limiter:
 def _check(
     used: _Used, limit: Limit, tokens: int, quota: int, now: float, entries: Sequence[tuple[_Used, Limit]]
 ) -> None:
-    message, wait = "", 1.0
     if limit.at_once and used.at_once >= limit.at_once:
-        message = f"{limit.at_once} requests at once are allowed, and that many are under way"
-    elif limit.requests and len(used.starts) >= limit.requests:
-        message = f"{limit.requests} requests a minute are allowed"
+        raise minute_reached("at_once", limit.at_once, 1.0, _standing(entries, now))
+    if limit.requests and len(used.starts) >= limit.requests:
         wait = used.starts[-limit.requests] + WINDOW - now
-    elif limit.tokens and used.tokens and used.tokens_sum + tokens > limit.tokens:
-        message = f"{limit.tokens} tokens a minute are allowed"
+        raise minute_reached("requests", limit.requests, wait, _standing(entries, now))
+    if limit.tokens and used.tokens and used.tokens_sum + tokens > limit.tokens:
         wait = _until_fits(used, limit.tokens - tokens) - now
-    if message:
-        raise LimitReached(message, wait, _standing(entries, now))
+        raise minute_reached("tokens", limit.tokens, wait, _standing(entries, now))
     for period, most in limit.budget.items():
         spent = used.spent_in(period, beginning(period, now))
         if spent + quota > most or spent >= most:
@@ -251,6 +248,18 @@ def _standing(entries: Sequence[tuple[_Used, Limit]], now: float) -> Standing:
                 reset = max(0.0, used.tokens[-1][0] + WINDOW - now) if used.tokens else 0.0
                 tokens = Gauge(limit.tokens, left, reset)
     return Standing(requests, tokens)
+
+
+_SAID = {
+    "at_once": "{} requests at once are allowed, and that many are under way",
+    "requests": "{} requests a minute are allowed",
+    "tokens": "{} tokens a minute are allowed",
+}
+
+
+def minute_reached(kind: str, most: int, wait: float, standing: Standing) -> LimitReached:
+    """Return the refusal by a limit of `requests` or `tokens` in a minute, or of requests `at_once`."""
+    return LimitReached(_SAID[kind].format(most), wait, standing)
 
 
 def budget_reached(period: Period, most: int, spent: int, now: float, standing: Standing) -> LimitReached:

@@ -27,6 +27,7 @@ from newapi.relay.limits import Period, beginning
 from newapi.relay.shared import Shared
 from newapi.relay.shared_ledger import SharedLedger
 from newapi.relay.snapshot import Snapshot
+from newapi.relay.valkey_client import ValkeyClient
 from newapi.server.jobs import Job, Jobs
 from newapi.server.live import Live
 from newapi.server.notifier import Notifier
@@ -71,7 +72,11 @@ class Runtime:
             local: The gateway.
             state: The directory of the journals.
             part: Which of several processes this is; its journal is in a directory of that name.
-            hub: Socket of the hub of several processes (`relay.hub.serve_hub`); None for a process of its own.
+            hub: Socket of the hub of several processes (`relay.hub.serve_hub`); None for a process of its own. Not used
+                where `server.cache` is shared with other nodes.
+
+        Raises:
+            MissingDriver: What speaks to `server.cache` is not installed.
         """
         self.local = local
         self._task: asyncio.Task[None] | None = None
@@ -87,7 +92,7 @@ class Runtime:
         self._budgets: set[tuple[int, str]] = set()
         """Budgets whose spending so far is known: token id and period."""
         journal = Journal(state / part, state)
-        self._shared: Shared | None = HubClient(hub, journal.owner) if hub is not None else None
+        self._shared = self._sharing(hub, journal.owner)
         self._switching: set[asyncio.Task[None]] = set()
         write = functools.partial(store_ledger.write_batch, local.db)
         if self._shared is None:
@@ -127,6 +132,12 @@ class Runtime:
         """Let health know what others have found out, or a person has said. In the event loop, once it runs."""
         snapshot = self._taken_over = self.gateway.snapshot
         self.gateway.health.take_over(snapshot.rests, snapshot.channels, self.gateway.clock())
+
+    def _sharing(self, hub: Path | None, owner: str) -> Shared | None:
+        """Return what this process shares with others: through Valkey, or a hub; None where it is the only one."""
+        if cache := self.local.config.server.cache:
+            return ValkeyClient(cache if "://" in cache else self._resolve(cache).reveal(), owner)
+        return HubClient(hub, owner) if hub is not None else None
 
     def _resolve(self, reference: str) -> Secret:
         return self.local.resolve(reference)

@@ -112,7 +112,6 @@ def administered(path: Path | None) -> Iterator[list[socket.socket]]:
 def without_effect(config: Config) -> list[str]:
     """Return the settings that a configuration may say, and this version does not act on."""
     said = {
-        "server.cache": bool(config.server.cache),
         "models.*.fallback": any(m.fallback for m in config.models.values()),
     }
     return [name for name, is_said in said.items() if is_said]

@@ -209,6 +209,8 @@ def test_a_group_that_cannot_be_read_is_there() -> None:
         '[server]\nlisten = ":3000"\n',
         '[server]\ndatabase = "postgresql://newapi@db/newapi"\ncache = "valkey://localhost:6379/1"\n',
         '[server]\ndatabase = "file:/run/secrets/dsn"\n',
+        '[server]\ncache = "env:VALKEY_URL"\n',
+        '[server]\ncache = "rediss://cache.example.com"\n',
         '[channels.a]\ntype = "openai"\nmodels = ["*"]\nweight = 0\nenabled = false\n',
         '[channels.a]\ntype = "openai"\nmodels = ["*"]\nproxy = "socks5h://me@localhost:1080"\n',
         '[channels.a]\ntype = "openai"\nmodels = ["*"]\nproxy = "env:PROXY"\n',

@@ -1,4 +1,4 @@
-"""Limits, balances and budgets of several workers hold exactly, whoever of them is asked and whoever is killed."""
+"""Limits, balances and budgets hold exactly: of several workers, and of several nodes; whoever is asked or killed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import msgspec
 import pytest
 
 from newapi.billing.estimate import count_body_fast
+from tests.support import valkey
 from tests.support.process import background, free_port, run
 from tests.support.stack import on_a_port
 
@@ -30,7 +32,7 @@ version = 1
 listen = "127.0.0.1:PORT"
 database = "sqlite:///newapi.db"
 metrics = ""
-workers = 4
+HOW
 [models.m]
 price = "$0.01"
 [models.t]
@@ -101,8 +103,8 @@ class Upstream:
 
 
 class Running:
-    def __init__(self, url: str, upstream: Upstream, pid: int, directory: Path) -> None:
-        self.url, self.upstream, self.pid, self.directory = url, upstream, pid, directory
+    def __init__(self, urls: list[str], upstream: Upstream, pid: int, directory: Path) -> None:
+        self.urls, self.upstream, self.pid, self.directory = urls, upstream, pid, directory
 
     def workers(self) -> list[int]:
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
@@ -119,25 +121,43 @@ class Running:
         return used, quota, lines
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    directory = tmp_path_factory.mktemp("limits")
+@contextmanager
+def running(directory: Path, how: str, nodes: int) -> Iterator[Running]:
+    """Serve by `nodes` processes that `newapi serve` starts, on one database."""
     upstream = Upstream()
-    env = {"NEWAPI_CONFIG": str(directory / "config.toml"), "UPSTREAM_KEY": "sk-upstream"}
-    port = free_port()
-    with on_a_port(upstream) as url:
-        text = CONFIG.replace("PORT", str(port)).replace('UPSTREAM"', f'{url}"')
-        for name, limit in LIMITS.items():
-            unlimited = "" if "quota" in limit else "unlimited = true\n"
-            env[f"KEY_{name}"] = key(name)
-            text += f'[tokens.{name}]\nkey = "env:KEY_{name}"\n{unlimited}{limit}\n'
-        (directory / "config.toml").write_text(text)
-        done = run("apply", str(directory / "config.toml"), "--yes", env=env)
-        assert done.returncode == 0, done.stderr
-        with background("serve", port=port, env=env, log=directory / "serve.log") as process:
-            running = Running(f"http://127.0.0.1:{port}", upstream, process.pid, directory)
-            wait_for(lambda: "workers" in (directory / "serve.log").read_text())
-            yield running
+    env = {"UPSTREAM_KEY": "sk-upstream", **{f"KEY_{name}": key(name) for name in LIMITS}}
+    ports = [free_port() for _ in range(nodes)]
+    with ExitStack() as exits:
+        url = exits.enter_context(on_a_port(upstream))
+        pid = 0
+        for node, port in enumerate(ports):
+            text = CONFIG.replace("PORT", str(port)).replace('UPSTREAM"', f'{url}"').replace("HOW", how)
+            for name, limit in LIMITS.items():
+                unlimited = "" if "quota" in limit else "unlimited = true\n"
+                text += f'[tokens.{name}]\nkey = "env:KEY_{name}"\n{unlimited}{limit}\n'
+            config = directory / f"node{node}.toml"
+            config.write_text(text)
+            env["NEWAPI_CONFIG"] = str(config)
+            if not node:
+                done = run("apply", str(config), "--yes", env=env)
+                assert done.returncode == 0, done.stderr
+            log = directory / f"serve{node}.log"
+            pid = exits.enter_context(background("serve", port=port, env=env, log=log)).pid
+            wait_for(lambda log=log: "newapi serves" in log.read_text())
+        yield Running([f"http://127.0.0.1:{port}" for port in ports], upstream, pid, directory)
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("workers"), "workers = 4", 1) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    how = f'cache = "{valkey.empty(tmp_path_factory)}"\nadmin_socket = ""'
+    with running(tmp_path_factory.mktemp("nodes"), how, 2) as made:
+        yield made
 
 
 def wait_for(met: Callable[[], bool]) -> None:
@@ -155,13 +175,14 @@ async def crowd(gateway: Running, token: str, passing: int) -> list[httpx.Respon
     async with httpx.AsyncClient(limits=limits, timeout=60) as client:
         refused = 0
 
-        async def ask() -> httpx.Response:
+        async def ask(number: int) -> httpx.Response:
             nonlocal refused
-            answer = await client.post(f"{gateway.url}/v1/chat/completions", headers=headers, content=BODY)
+            url = gateway.urls[number % len(gateway.urls)]
+            answer = await client.post(f"{url}/v1/chat/completions", headers=headers, content=BODY)
             refused += answer.status_code != 200
             return answer
 
-        asking = [asyncio.create_task(ask()) for _ in range(CLIENTS)]
+        asking = [asyncio.create_task(ask(number)) for number in range(CLIENTS)]
         async with asyncio.timeout(30):
             while refused + gateway.upstream.asked < CLIENTS:  # noqa: ASYNC110  (the other half is in another thread)
                 await asyncio.sleep(0.01)
@@ -171,8 +192,17 @@ async def crowd(gateway: Running, token: str, passing: int) -> list[httpx.Respon
 
 
 @pytest.mark.parametrize("token", PASSES)
-async def test_of_two_hundred_at_once_on_four_workers_the_limit_passes(gateway: Running, token: str) -> None:
-    assert len(gateway.workers()) == WORKERS
+async def test_of_two_hundred_at_once_on_four_workers_the_limit_passes(workers: Running, token: str) -> None:
+    assert len(workers.workers()) == WORKERS
+    await limit_passes(workers, token)
+
+
+@pytest.mark.parametrize("token", PASSES)
+async def test_of_two_hundred_at_once_on_two_nodes_the_limit_passes(nodes: Running, token: str) -> None:
+    await limit_passes(nodes, token)
+
+
+async def limit_passes(gateway: Running, token: str) -> None:
     answers = await crowd(gateway, token, PASSES[token])
     statuses = Counter(a.status_code for a in answers)
     assert statuses == {200: PASSES[token], 403 if token == "balance" else 429: CLIENTS - PASSES[token]}
@@ -191,17 +221,20 @@ async def test_of_two_hundred_at_once_on_four_workers_the_limit_passes(gateway: 
         gateway.upstream.open = True
         async with httpx.AsyncClient() as client:
             headers = {"authorization": f"Bearer {key(token)}"}
-            answer = await client.post(f"{gateway.url}/v1/chat/completions", headers=headers, content=BODY)
+            answer = await client.post(f"{gateway.urls[0]}/v1/chat/completions", headers=headers, content=BODY)
         assert answer.status_code == (401 if token == "balance" else 429), answer.text
 
 
-async def test_a_worker_that_is_killed_leaves_no_place_taken(gateway: Running) -> None:
+async def test_a_worker_that_is_killed_leaves_no_place_taken(workers: Running) -> None:
+    gateway = workers
     gateway.upstream.open, gateway.upstream.asked = False, 0
     headers = {"authorization": f"Bearer {key('killed')}", "content-type": "application/json"}
     async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None), timeout=60) as client:
 
         def ask() -> asyncio.Task[httpx.Response]:
-            return asyncio.create_task(client.post(f"{gateway.url}/v1/chat/completions", headers=headers, content=BODY))
+            return asyncio.create_task(
+                client.post(f"{gateway.urls[0]}/v1/chat/completions", headers=headers, content=BODY)
+            )
 
         first = [ask() for _ in range(20)]
         async with asyncio.timeout(30):

@@ -9,9 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from newapi.relay.escrow import HOLD_SECONDS
 from newapi.relay.hub import Hub, serve_hub
 from newapi.relay.hub_client import HubClient
 from newapi.relay.shared import Shared
+from newapi.relay.valkey_client import LEASE_SECONDS, ValkeyClient
 
 NOON = 1_764_072_000.0
 """2025-11-25 12:00 UTC, a Tuesday."""
@@ -77,6 +79,9 @@ class HubWorld:
     async def swept(self) -> None:
         self.hub.sweep()
 
+    async def given_up(self) -> None:
+        """Wait until nobody waits for the dead any more: their successors say what they left."""
+
 
 @asynccontextmanager
 async def hub_world() -> AsyncIterator[HubWorld]:
@@ -87,3 +92,51 @@ async def hub_world() -> AsyncIterator[HubWorld]:
             yield world
             for process in world.processes:
                 await process.stop()
+
+
+class ValkeyWorld:
+    """A server of Valkey (or Redis), and processes connected to it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.now = NOON
+        self.processes: list[ValkeyClient] = []
+
+    async def process(self, owner: str) -> ValkeyClient:
+        client = ValkeyClient(self.url, owner, clock=lambda: self.now)
+        self.processes.append(client)
+        await client.start()
+        assert client.connected
+        return client
+
+    async def kill(self, process: ValkeyClient) -> None:
+        self.processes.remove(process)
+        assert process._task is not None
+        process._task.cancel()
+        await asyncio.gather(process._task, return_exceptions=True)
+        process._reached = False
+        await process._valkey.close()
+        self.now += LEASE_SECONDS + 1
+        await self._beat()
+
+    async def settled(self, process: ValkeyClient) -> None:
+        await process._ask("learn", {"key": "nobody", "spent": []})  # answered after what was said before
+
+    async def swept(self) -> None:
+        await self._beat()
+
+    async def given_up(self) -> None:
+        self.now += HOLD_SECONDS
+        await self._beat()
+
+    async def _beat(self) -> None:
+        for process in self.processes:
+            await process._ask("beat", process._lease())
+
+
+@asynccontextmanager
+async def valkey_world(url: str) -> AsyncIterator[ValkeyWorld]:
+    world = ValkeyWorld(url)
+    yield world
+    for process in world.processes:
+        await process.stop()

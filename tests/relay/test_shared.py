@@ -10,15 +10,15 @@ import pytest
 
 from newapi.relay.escrow import HOLD_SECONDS, Known, Lent, Replay
 from newapi.relay.limits import Limit, LimitReached, beginning
-from tests.relay.sharing import World, hub_world, until
+from tests.relay.sharing import World, hub_world, until, valkey_world
+from tests.support import valkey
 
 KEY = ("token", 1, "")
-WAYS = {"hub": hub_world}
 
 
-@pytest.fixture(params=WAYS)
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
-    async with WAYS[request.param]() as made:
+@pytest.fixture(params=["hub", "valkey"])
+async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
+    async with hub_world() if request.param == "hub" else valkey_world(valkey.empty(tmp_path_factory)) as made:
         yield made
 
 

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from newapi.base.errors import CallerError, StoreError
 from newapi.relay.journal import Journal
@@ -21,8 +28,9 @@ from newapi.relay.ledger import Balances
 from newapi.relay.shared_ledger import SharedLedger
 from newapi.relay.values import Caller, Reservation
 from newapi.store.ledger import Settlement, UsageRecord
-from tests.relay.sharing import hub_world, until
+from tests.relay.sharing import hub_world, until, valkey_world
 from tests.relay.world import token, user
+from tests.support import valkey
 
 START = 1000
 
@@ -243,6 +251,9 @@ async def test_a_refund_is_there_for_all(directory: Path) -> None:
 class Model(RuleBasedStateMachine):
     """Three processes, two tokens of one user; the database fails at will, processes are killed at will."""
 
+    valkey = ""
+    """URL of the server; "" for a hub."""
+
     def __init__(self) -> None:
         super().__init__()
         self.directory = TemporaryDirectory()
@@ -260,7 +271,8 @@ class Model(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.world = self.run(self.exits.enter_async_context(hub_world()))
+        way = valkey_world(self.valkey) if self.valkey else hub_world()
+        self.world = self.run(self.exits.enter_async_context(way))
         self.processes = [self.run(self.new().start()) for _ in range(3)]
 
     def new(self) -> Process:
@@ -332,6 +344,7 @@ class Model(RuleBasedStateMachine):
     def killed(self, who: int) -> None:
         gone = self.processes[who]
         self.run(gone.kill())
+        self.run(self.world.given_up())
         self.held = [(process, r) for process, r in self.held if process is not gone]
         self.processes[who] = self.run(self.new().start())
 
@@ -343,3 +356,12 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+def test_model_over_valkey(tmp_path_factory: pytest.TempPathFactory) -> None:
+    class OverValkey(Model):
+        @property
+        def valkey(self) -> str:
+            return valkey.empty(tmp_path_factory)
+
+    run_state_machine_as_test(OverValkey, settings=settings(max_examples=10, stateful_step_count=25, deadline=None))
