@@ -6,7 +6,7 @@ its own. So the three ways of a command (a server elsewhere, the local server's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
@@ -17,10 +17,11 @@ from newapi.config.findings import Places
 from newapi.config.load import Loaded
 from newapi.config.schema import Config, TokenSpec
 from newapi.ops import apply as applying
-from newapi.ops import channels, export, history, logs, tokens
+from newapi.ops import channels, export, history, live_database, logs, tokens
 from newapi.ops.apply import Applied
 from newapi.ops.channels import ChannelView
 from newapi.ops.history import Generation
+from newapi.ops.live import TOPICS, Range, Series, Told, Topic
 from newapi.ops.local import Local
 from newapi.ops.operations import Operation
 from newapi.ops.plan import Change, Plan
@@ -136,6 +137,14 @@ class Gateway(Protocol):
         """Do anything else: `ops.operations`."""
         ...
 
+    def watch(self, topics: Collection[Topic] = TOPICS, range: Range = "15m") -> AsyncGenerator[Told]:
+        """Yield what happens, without an end: `ops.live_client` of a server, `ops.live_database` of a database."""
+        ...
+
+    def series(self, range: Range) -> Series:
+        """Return a range of history: `ops.live`."""
+        ...
+
 
 class LocalGateway:
     """The database itself."""
@@ -208,6 +217,12 @@ class LocalGateway:
 
     def do(self, operation: Operation[T]) -> T:
         return operation.run(self._local, self._who)
+
+    def watch(self, topics: Collection[Topic] = TOPICS, range: Range = "15m") -> AsyncGenerator[Told]:
+        return live_database.watch(self._db, topics=topics, range=range)
+
+    def series(self, range: Range) -> Series:
+        return live_database.series(self._db, range)
 
     def _with(self, wanted: Wanted) -> Local:
         return replace(self._local, config=wanted.config, places=wanted.places)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec import Struct
 
 from newapi import __version__
 from newapi.ops.live import (
@@ -21,11 +22,11 @@ from newapi.ops.live import (
     Logs,
     Process,
     Stats,
+    Sync,
     System,
     Topic,
 )
 from newapi.ops.live_channels import ChannelBook
-from newapi.ops.live_look import Look
 from newapi.ops.live_movers import Hour, Movers
 from newapi.ops.live_rings import Kind, Rings, Row, Sum, merge
 from newapi.ops.live_tick import ChannelTick, Tick, decode
@@ -36,6 +37,16 @@ GONE_SECONDS = 5.0
 SYSTEM_EVERY = 5
 """Seconds between two events `system`."""
 LAST_ROWS = 200
+
+
+class Look(Struct, frozen=True):
+    """What was found: the attributes as `newapi.ops.live.System` has them."""
+
+    alerts: tuple[Alert, ...]
+    generation: int
+    sync: Sync
+    differences: int
+    database_bytes: int
 
 
 class _Seen:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-
 from newapi.base.errors import NewapiError
 from newapi.base.units import usd
 from newapi.config.load import load
 from newapi.ops.apply import plan
 from newapi.ops.live import Alert, Sync
+from newapi.ops.live_hub import Look
 from newapi.ops.local import Local
 from newapi.relay.limits import Period, beginning
 from newapi.relay.snapshot import Snapshot
@@ -22,16 +21,6 @@ from newapi.store.ledger import RecordFilter
 
 NEAR = 0.8
 """The share of a budget from which on somebody is told."""
-
-
-class Look(Struct, frozen=True):
-    """What was found: the attributes as `newapi.ops.live.System` has them."""
-
-    alerts: tuple[Alert, ...]
-    generation: int
-    sync: Sync
-    differences: int
-    database_bytes: int
 
 
 def look(local: Local, snapshot: Snapshot, now: float) -> Look:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import msgspec
 from msgspec import Struct
 
 from newapi.ir.usage import Usage
 from newapi.ops.live import ChannelState, LogRow, Process
 from newapi.ops.live_rings import Histogram, count
-from newapi.relay.gateway import Gateway
 from newapi.relay.tally import Cell, Drained, Place
 from newapi.store.ledger import UsageRecord
-from newapi.store.snapshot import StoredChannel
 
 TOPIC = "tick"
 ERROR_LENGTH = 160
 """Characters of an error that are told: what went wrong, not what was asked."""
-FULL_EVERY = 15
-"""Ticks after which all channels are told, not only those that changed: for whoever came later."""
 
 
 class CellTick(Struct, array_like=True, gc=False):
@@ -123,52 +117,6 @@ def decode(message: bytes) -> Tick:
         msgspec.MsgspecError: It is none: another version sent it.
     """
     return _DECODER.decode(message)
-
-
-class Ticker:
-    """Makes the ticks of this process."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._told: dict[int, ChannelTick] = {}
-        self._number = 0
-
-    def tick(self, process: Process, declared: Sequence[StoredChannel]) -> Tick:
-        """Return what came since the last one.
-
-        Args:
-            process: This one, and how it is.
-            declared: All channels, those that are not served among them.
-        """
-        now = self._gateway.clock()
-        seen = {c.id: c for c in self._channels(declared, now)}
-        full = self._number % FULL_EVERY == 0 or seen.keys() != self._told.keys()
-        told = seen.values() if full else [c for c in seen.values() if self._told[c.id] != c]
-        self._told = seen
-        self._number += 1
-        return tick(self._gateway.tally.drain(), process, list(told), now, full=full)
-
-    def _channels(self, declared: Sequence[StoredChannel], now: float) -> Iterable[ChannelTick]:
-        gateway = self._gateway
-        served = {c.id: c for c in gateway.snapshot.channels}
-        for stored in declared:
-            keys = max(1, len(stored.spec.keys))
-            channel = served.get(stored.id)
-            if channel is None:
-                by_hand = stored.state == "disabled" or not stored.spec.enabled
-                state: ChannelState = "disabled" if by_hand else "tripped"
-                yield ChannelTick(stored.id, stored.name, state, 0, keys, reason=stored.state_reason[:ERROR_LENGTH])
-                continue
-            up, until = len(channel.keys), 0.0
-            state = "up"
-            if (rest := gateway.health.rest(channel, now)) is not None:
-                up -= rest.keys
-                if up <= 0:
-                    state = "tripped" if not rest.until else "half_open" if rest.trying else "resting"
-                    until = rest.until
-            yield ChannelTick(
-                stored.id, stored.name, state, max(0, up), keys, gateway.figures.under_way(stored.id), until
-            )
 
 
 def tick(drained: Drained, process: Process, channels: list[ChannelTick], now: float, *, full: bool) -> Tick:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -13,12 +13,13 @@ from newapi.base.errors import CallerError, ConfigError, Conflict, NewapiError, 
 from newapi.base.secret import Secret
 from newapi.config.findings import Places, undotted
 from newapi.config.schema import TokenSpec
-from newapi.ops import logs, operations
+from newapi.ops import live_client, logs, operations
 from newapi.ops.apply import Applied, NewToken
 from newapi.ops.channels import ChannelView
 from newapi.ops.export import document
 from newapi.ops.gateway import ACCOUNT, Wanted, Who
 from newapi.ops.history import Generation
+from newapi.ops.live import TOPICS, Range, Series, Told, Topic
 from newapi.ops.operations import Operation
 from newapi.ops.plan import Change, Plan
 from newapi.ops.plan_text import exact
@@ -133,6 +134,12 @@ class RemoteGateway:
         path = f"manage/run/{operations.name_of(kind)}"
         told = self._data("POST", path, body=operations.encoded(operation), seconds=operations.seconds_of(kind))
         return _converted(told, operations.answer_of(kind))
+
+    def watch(self, topics: Collection[Topic] = TOPICS, range: Range = "15m") -> AsyncGenerator[Told]:
+        return live_client.watch(self._server, self._token, topics=topics, range=range)
+
+    def series(self, range: Range) -> Series:
+        return self._get(Series, "stream/series", {"range": range})
 
     def _get(self, type_: type[T], path: str, query: Mapping[str, Any] | None = None) -> T:
         return self._ask(type_, "GET", path, query)

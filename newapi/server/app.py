@@ -16,6 +16,7 @@ from newapi.server.routes.account import account_routes
 from newapi.server.routes.admin import admin_routes
 from newapi.server.routes.admin.auth import ROOT, unknown_path
 from newapi.server.routes.health import health_routes
+from newapi.server.routes.metrics import MetricsApp
 from newapi.server.routes.relay import RelayApp
 from newapi.server.runtime import Runtime
 
@@ -34,6 +35,7 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
     """
     admin = (str(admin_socket), None) if admin_socket else ()
     relay = RelayApp(runtime.gateway, _trusted(runtime))
+    metrics = MetricsApp(runtime, runtime.local.config.server.metrics)
 
     def reloaded() -> None:
         relay.trusted = _trusted(runtime)
@@ -63,7 +65,9 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if runtime.draining:
             send = _last(send)
-        if scope["type"] == "http" and scope["path"].startswith(RELAY_PREFIXES):
+        if scope["type"] == "http" and metrics.takes(scope):
+            await metrics(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(RELAY_PREFIXES):
             await relay(scope, receive, send)
         else:
             # `server` is the address of the socket itself, as the HTTP server asks the kernel for it.

@@ -24,7 +24,8 @@ from newapi.ops.live_database import restored
 from newapi.ops.live_hub import Hub
 from newapi.ops.live_look import look
 from newapi.ops.live_rings import KEEP, Row
-from newapi.ops.live_tick import TOPIC, Ticker, encode
+from newapi.ops.live_tick import TOPIC, encode
+from newapi.ops.live_ticker import Ticker
 from newapi.ops.local import Local
 from newapi.relay.gateway import Gateway
 from newapi.store import series as store_series

@@ -109,6 +109,32 @@ def administered(path: Path | None) -> Iterator[list[socket.socket]]:
                     path.unlink()
 
 
+@contextlib.contextmanager
+def measured(address: str, beside: str, say: Callable[[str], None]) -> Iterator[list[socket.socket]]:
+    """Give the listening socket of metrics; none without an address, or where it cannot be had, which is said.
+
+    That nobody can measure is no reason not to serve.
+
+    Args:
+        address: Where metrics are to be read.
+        beside: Where everything else is: requests are told apart by their port.
+        say: Told why there are none.
+    """
+    if not address:
+        yield []
+        return
+    try:
+        if not address.startswith("unix:") and address.rpartition(":")[2] == beside.rpartition(":")[2]:
+            raise CannotListen(address, "server.listen has that port")
+        sock = listen(address)
+    except CannotListen as error:
+        say(f"note: no metrics: {error.message}; server.metrics says where they are to be")
+        yield []
+        return
+    with contextlib.closing(sock):
+        yield [sock]
+
+
 def without_effect(config: Config) -> list[str]:
     """Return the settings that a configuration may say, and this version does not act on."""
     said = {
@@ -137,8 +163,13 @@ def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
     admin = admin_socket(local.config.server, local.path)
     sock = listen(address)
     where = address if address.startswith("unix:") else f"http://{address}"
-    with _dying_last() as dying, contextlib.closing(sock), administered(admin) as admin_sockets:
-        sockets = [sock, *admin_sockets]
+    with (
+        _dying_last() as dying,
+        contextlib.closing(sock),
+        administered(admin) as admin_sockets,
+        measured(local.config.server.metrics, address, say) as metrics_sockets,
+    ):
+        sockets = [sock, *admin_sockets, *metrics_sockets]
         if count(local.config.server.workers) == 1:
             # Here, since the supervisor of several workers is to stay small.
             from newapi.server.alone import Alone  # noqa: PLC0415
