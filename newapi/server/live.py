@@ -118,6 +118,7 @@ class Live:
         except NewapiError as error:
             log.warning("what the live stream remembers cannot be read: %s", error)
         self._last = int(self._gateway.clock()) - 1
+        self.beat()  # who watches before the first second is over knows the channels, and the processes
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def end(self) -> None:
