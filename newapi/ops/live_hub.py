@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -189,8 +189,15 @@ class Hub:
         """Return how the channels are doing, by id."""
         return self._book.rows((seen.channels for seen in self._processes.values()), second)
 
+    def alerts(self, second: int, now: float) -> tuple[Alert, ...]:
+        """Return all alerts in force after `second`, whoever watches."""
+        return self._alerts_of(self.channel_rows(second), now)
+
     def _alerts_now(self, now: float) -> tuple[Alert, ...]:
-        found = [*_of_channels(self._told.values()), *_of_processes(self.processes()), *self._watching]
+        return self._alerts_of(self._told, now)
+
+    def _alerts_of(self, channels: Mapping[int, ChannelRow], now: float) -> tuple[Alert, ...]:
+        found = [*_of_channels(channels.values()), *_of_processes(self.processes()), *self._watching]
         places = {(alert.kind, alert.subject) for alert in found}
         for place in self._since.keys() - places:
             del self._since[place]

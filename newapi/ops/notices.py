@@ -21,6 +21,7 @@ from newapi.base.http import HttpCall, HttpReply
 from newapi.base.secret import Secret
 from newapi.config.schema import Config, MailSpec, NoticeAbout, NoticesSpec
 from newapi.net.plain import perform
+from newapi.ops.live import Alert, AlertKind
 from newapi.secrets import is_reference
 
 TIMEOUT = 10.0
@@ -84,6 +85,23 @@ class Throttle:
         return True
 
 
+_LEVELS: Mapping[str, int] = {"warning": 1, "error": 2}
+_TITLES: Mapping[AlertKind, str] = {
+    "channel_resting": "Channel {} rests",
+    "channel_tripped": "Channel {} is disabled",
+    "budget": "The budget of token {}",
+    "no_price": "Model {} has no price",
+    "drift": "The database is not what the file says",
+    "ledger": "Requests cannot be charged",
+}
+
+
+def of_alert(alert: Alert) -> Notice:
+    """Return the notice that tells of an alert."""
+    title = _TITLES[alert.kind].format(alert.subject)
+    return Notice(alert.kind, alert.subject, title, alert.message, alert.level, alert.since)
+
+
 class Board:
     """What stands at the moment: says what is new since it was told last, and what is over."""
 
@@ -91,19 +109,23 @@ class Board:
         self._standing: dict[tuple[str, str], Notice] = {}
 
     def update(self, standing: Iterable[Notice], now: float, *, unknown: Collection[str] = ()) -> list[Notice]:
-        """Take what stands now; return a notice for each thing that came or went.
+        """Take what stands now; return a notice for each thing that came, became an error, or went.
 
         Args:
             standing: All that stands.
             now: Unix seconds.
             unknown: Subjects of which nothing could be found out: what stood of them still does.
         """
-        found = {(n.about, n.subject): n for n in standing}
+        found = {(n.about, n.subject): n for n in sorted(standing, key=lambda n: _LEVELS[n.level])}
         found |= {key: n for key, n in self._standing.items() if key[1] in unknown and key not in found}
-        news = [n for key, n in found.items() if key not in self._standing]
+        news = [n for key, n in found.items() if _LEVELS[n.level] > self._level(key)]
         gone = [n for key, n in self._standing.items() if key not in found]
         self._standing = found
         return [*news, *(replace(n, title=f"Over: {n.title}", at=now, over=True) for n in gone)]
+
+    def _level(self, key: tuple[str, str]) -> int:
+        before = self._standing.get(key)
+        return _LEVELS[before.level] if before is not None else 0
 
 
 # -- what is sent --------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from msgspec import Struct
 from newapi import __version__
 from newapi.base.errors import NewapiError
 from newapi.ops import metrics
-from newapi.ops.live import Event, Gap, LogRow, Process, Series, Topic, name_of, sse
+from newapi.ops.live import Alert, Event, Gap, LogRow, Process, Series, Topic, name_of, sse
 from newapi.ops.live_database import restored
 from newapi.ops.live_hub import Hub
 from newapi.ops.live_look import look
@@ -101,8 +101,11 @@ class Live:
         self._viewers = 0
         self._wanted_at = -LINGER_SECONDS
         """When somebody watched last, on the event loop's clock."""
+        self.alerts: tuple[Alert, ...] | None = None
+        """Those in force, while somebody is to be given notices; None until they are known."""
         self._looked_at = -LOOK_SECONDS
         self._look: asyncio.Task[None] | None = None
+        self._has_looked = False
         self._task: asyncio.Task[None] | None = None
         self._writing: set[asyncio.Future[None]] = set()
         self._unsubscribe: list[Callable[[], None]] = []
@@ -247,6 +250,9 @@ class Live:
             self._oldest = self._sequence + 1
         if rows and not self._new and self._is_oldest():
             self._write(rows)
+        if self._local().config.notices:
+            self._look_if_due(loop_now)
+            self.alerts = self.hub.alerts(second, now) if self._has_looked else None
         self._known &= {p.id for p in self.hub.processes()}
 
     def _append(self, event: Event) -> None:
@@ -340,6 +346,7 @@ class Live:
             now = self._gateway.clock()
             found = await asyncio.to_thread(look, self._local(), self._gateway.snapshot, now)
             self.hub.looked(found)
+            self._has_looked = True
         except NewapiError as error:
             log.warning("the live stream cannot look at the database: %s", error)
         finally:

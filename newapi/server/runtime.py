@@ -15,7 +15,7 @@ from newapi.base.secret import Secret
 from newapi.config.schema import HealthSpec
 from newapi.ops import breakers
 from newapi.ops.local import Local
-from newapi.ops.notices import Notice
+from newapi.ops.notices import Board, Notice, of_alert
 from newapi.ops.processes import Processes
 from newapi.ops.upkeep import Upkeep
 from newapi.relay.build import balances, build
@@ -40,6 +40,8 @@ from newapi.store.snapshot import Stored
 POLL_SECONDS = 0.25
 """How often the database is asked whether something was applied: a change is in force within a second."""
 
+ALERT_SECONDS = 5.0
+"""How often it is looked whether somebody is to be told of an alert."""
 PRUNE_SECONDS = 3600.0
 """How often old lines of the request log are deleted."""
 
@@ -112,6 +114,7 @@ class Runtime:
             self._learn_budgets(self.gateway.snapshot)
         self.live = Live(lambda: self.local, self.gateway, lambda: self._declared)
         self.notifier = Notifier(lambda: self.local)
+        self._alerts = Board()
         self.upkeep = Upkeep(local)
         self.jobs = Jobs(local.db, self._jobs())
         self._take_over()
@@ -173,11 +176,20 @@ class Runtime:
         upkeep = self.upkeep
         return [
             Job("asking tripped channels", lambda: health().probe_every, self._probe),
+            Job("telling of alerts", self._alerts_every, self._tell_of_alerts, first=True),
             Job("asking for balances", lambda: health().balance_every, tell(lambda: upkeep.balances(health()))),
             Job("asking for models", lambda: health().models_every, tell(upkeep.models)),
             Job("testing channels", lambda: health().test_every, tell(upkeep.tests)),
             Job("pruning the log", self._prune_every, self._prune, first=True),
         ]
+
+    def _alerts_every(self) -> float:
+        return ALERT_SECONDS if self.local.config.notices else 0
+
+    def _tell_of_alerts(self) -> None:
+        alerts = self.live.alerts
+        if alerts is not None:
+            self.notifier.tell(self._alerts.update([of_alert(a) for a in alerts], self.gateway.clock()))
 
     def _prune_every(self) -> float:
         return PRUNE_SECONDS if self.local.config.log.keep_days else 0

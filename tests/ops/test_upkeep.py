@@ -122,3 +122,11 @@ def test_a_board() -> None:
     assert board.update([one, other], 2) == [other]
     assert [(n.subject, n.over, n.at) for n in board.update([], 3, unknown={"web"})] == [("ci", True, 3)]
     assert [(n.subject, n.level) for n in board.update([], 4)] == [("web", "error")]
+
+
+def test_what_gets_worse_is_told_again_and_what_gets_better_is_not() -> None:
+    board, near, over = Board(), Notice("budget", "ci", "Budget", "80 %"), Notice("budget", "ci", "Budget", "", "error")
+    assert board.update([near], 1) == [near]
+    assert board.update([over, near], 2) == [over]
+    assert board.update([near], 3) == []
+    assert [n.over for n in board.update([], 4)] == [True]
