@@ -15,6 +15,9 @@ from newapi.formats._gemini_write_request import write_request
 from newapi.formats._openai_errors import read_error
 from newapi.formats.contract import Format, Route
 
+# A chunk that adds nothing: Google's own SDKs take a comment for an answer that is not JSON.
+KEEPALIVE = b'data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0}]}\n\n'
+
 FORMAT = Format(
     name="gemini",
     endpoint="chat",
@@ -36,5 +39,5 @@ FORMAT = Format(
     reader=Reader,
     writer=Writer,
     error_frame=error_frame,
-    keepalive=b"",  # Google's own SDK takes a comment for an answer that is not JSON
+    keepalive=KEEPALIVE,
 )

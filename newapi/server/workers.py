@@ -180,11 +180,18 @@ class Supervisor:
             self._current[slot] = await self._spawn(slot)
         workers = tuple(self._current.values())
         for worker in workers:
-            if not await self._serves(worker) and not self._stopping.is_set():
-                raise NotStarted("a worker did not start: what went wrong is told above")
+            await self._serves(worker)
         self._begun = True
+        if self._stopping.is_set():
+            return None
+        ready = [worker.ready for worker in workers if worker.ready is not None]
+        if not ready:
+            raise NotStarted("no worker came up: what went wrong is told above")
+        for worker in workers:
+            if worker.slot not in self._current:  # it ended meanwhile
+                self._again(worker)
         self._tell()
-        return None if self._stopping.is_set() else workers[0].ready
+        return ready[0]
 
     async def _spawn(self, slot: int) -> Worker:
         """Start a process."""
@@ -268,6 +275,10 @@ class Supervisor:
         del self._current[worker.slot]
         if self._stopping.is_set() or not self._begun or self._replacing == worker.slot:
             return
+        self._again(worker)
+
+    def _again(self, worker: Worker) -> None:
+        """Start another one in the place of one that ended."""
         self._restarts[worker.slot] += 1
         steady = worker.ready is not None and time.monotonic() - worker.started >= STEADY_SECONDS
         self._quick[worker.slot] = 0 if steady else self._quick[worker.slot] + 1

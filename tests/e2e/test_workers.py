@@ -266,4 +266,4 @@ def test_a_server_that_cannot_come_up_says_so_and_leaves(tmp_path: Path) -> None
     (tmp_path / "journal").write_text("in the way")
     done = run("serve", env=env)
     assert done.returncode == 1
-    assert "a worker did not start" in done.stderr
+    assert "no worker came up" in done.stderr
