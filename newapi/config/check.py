@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from newapi import providers
 from newapi.config.findings import Findings, dotted, nearest
 from newapi.config.positions import Path
-from newapi.config.schema import ChannelSpec, Config, ModelSpec, NoticesSpec, TokenSpec
+from newapi.config.schema import ChannelSpec, Config, GroupSpec, ModelSpec, NoticesSpec, TokenSpec
 from newapi.config.values import SCHEMES
 
 CHAT_FORMATS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
@@ -82,6 +82,7 @@ class _Check:
         self._statuses(("health", "disable_on"), config.health.disable_on)
         for name, group in config.groups.items():
             self._known_groups(("groups", name, "ratio_for"), group.ratio_for, at_key=True)
+            self._members(("groups", name), group)
         for name, model in config.models.items():
             self._model(("models", name), name, model)
         for name, channel in config.channels.items():
@@ -199,6 +200,17 @@ class _Check:
                 place: Path = (*path, name) if at_key else (*path, i)
                 self._add(place, f"there is no group `{name}`", self._group_hint(name), at_key=at_key)
 
+    def _members(self, path: Path, group: GroupSpec) -> None:
+        self._known_groups((*path, "members"), group.members)
+        self._twice((*path, "members"), group.members)
+        for i, name in enumerate(group.members):
+            if name in self._config.groups and self._config.groups[name].members:
+                self._add(
+                    (*path, "members", i), f"`{name}` is a list of groups itself", "name groups that have channels"
+                )
+        if group.members and group.ratio != 1:
+            self._add((*path, "ratio"), "a list of groups has no price of its own", "leave `ratio` out", at_key=True)
+
     def _group_hint(self, name: str) -> str:
         hint = nearest(name, self._groups)
         return hint if hint.startswith("did") else f"declare it: {_header('groups', name)}"
@@ -233,6 +245,9 @@ class _Check:
         for i, other in enumerate(model.fallback):
             if other == name:
                 self._add((*path, "fallback", i), f'"{other}" falls back to itself')
+            elif self._has_price and self._config.billing.unpriced == "reject" and not self._has_price(other):
+                hint = f"add {_header('models', other)} with `input` and `output`"
+                self._add((*path, "fallback", i), f"model `{other}` has no price", hint)
 
     def _tiers(self, path: Path, model: ModelSpec) -> None:
         before = 0
@@ -266,6 +281,9 @@ class _Check:
         if not channel.groups:
             self._add((*path, "groups"), f"channel `{name}` is in no group", '`groups = ["default"]` is the default')
         self._known_groups((*path, "groups"), channel.groups)
+        for i, group in enumerate(channel.groups):
+            if group in self._config.groups and self._config.groups[group].members:
+                self._add((*path, "groups", i), f"`{group}` is a list of groups", "name the groups that are in it")
         for key in ("models", "groups", "keys"):
             self._twice((*path, key), getattr(channel, key))
         self._one_of((*path, "formats"), channel.formats, CHAT_FORMATS, "format of chat")

@@ -148,6 +148,14 @@ class RoutingSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     token, of this model and channel, a decaying mean; those near the best share. `lowest-cost`: the lowest `cost` of
     the channels. Where several are as good, they share by weight, as with `weighted`.
     """
+    time_budget: Interval = 600.0
+    """How long a request may take, all tries together, until its answer begins; "" is as long as they take."""
+    queue: Interval = 2.0
+    """How long a request waits where all that could serve it are at a limit of their own; "" is not at all."""
+    affinity: Interval = 3600.0
+    """How long a conversation goes on with the channel and key that served it last, for the sake of the upstream's
+    cache: a preference among channels of the same priority, which never keeps a request from another one. "" is never.
+    """
 
 
 class HealthSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -214,6 +222,11 @@ class GroupSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of prompts and answers together."""
     concurrency: Count = 0
     """Requests at the same time."""
+    members: tuple[str, ...] = ()
+    """Makes it a list of groups, tried in this order until one of them answers; that one's price is paid. A user gets
+    to those that are `selectable`, and to his own; an administrator to all. By custom it is called `auto`. Limits of
+    requests are then those of the list.
+    """
     remark: str = ""
     """For whoever reads the file."""
 
@@ -263,7 +276,10 @@ class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tiers: tuple[Tier, ...] = ()
     """Prices by the size of the prompt."""
     fallback: tuple[str, ...] = ()
-    """Models to try when no channel of this one answers."""
+    """Models to try, in this order, when no channel of this one answers, or the request is too long for it. What serves
+    is billed at its own price, and named by the answer's header `x-newapi-model`; a token that may call this model may
+    fall back from it.
+    """
 
 
 class ChannelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -287,6 +303,18 @@ class ChannelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Higher first; ties by weight."""
     weight: Count = 100
     """Share of the requests among channels of the same priority; with 0 it has none as long as another one answers."""
+    requests_per_minute: Count = 0
+    """0 is no limit; so it is of the five below. A channel at a limit is passed over."""
+    tokens_per_minute: Count = 0
+    """Of prompts and answers together."""
+    concurrency: Count = 0
+    """Requests at the same time."""
+    key_requests_per_minute: Count = 0
+    """The same for each of its keys."""
+    key_tokens_per_minute: Count = 0
+    """The same for each of its keys."""
+    key_concurrency: Count = 0
+    """The same for each of its keys."""
     cost: Ratio = ONE
     """What this account pays of a model's price: 0.8 is 80 %. `strategy = "lowest-cost"` goes by it."""
     formats: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Mapping
 
 from newapi.base.errors import CallerError
-from newapi.relay.snapshot import Snapshot, TokenEntry
-from newapi.relay.values import Caller
+from newapi.relay.snapshot import Snapshot, TokenEntry, UserEntry
+from newapi.relay.values import Caller, Terms
 from newapi.store.keys import hash_key
 
 
@@ -84,8 +84,27 @@ def admit(snapshot: Snapshot, headers: Mapping[str, str], query_key: str, peer: 
         raise CallerError(
             "Only an administrator may pin a channel", status=403, code="access_denied", type="permission_error"
         )
+    if members := snapshot.members(group):
+        listed = tuple(Terms(m, *snapshot.group_ratio(user.group, m)) for m in members if _open_to(snapshot, user, m))
+        if not listed:
+            raise CallerError(
+                f"None of the groups in {group!r} is open to this user",
+                status=403,
+                code="access_denied",
+                type="permission_error",
+            )
+        terms = listed[0]
+        return Caller(token, user, terms.group, terms.ratio, terms.special, channel_id, listed, group)
     ratio, special = snapshot.group_ratio(user.group, group)
     return Caller(token, user, group, ratio, special, channel_id)
+
+
+def _open_to(snapshot: Snapshot, user: UserEntry, group: str) -> bool:
+    """Return whether a user gets to a group by way of a list: as if he chose it."""
+    if user.role in ("admin", "root") or group == user.group:
+        return True
+    spec = snapshot.groups.get(group)
+    return spec is not None and spec.selectable
 
 
 def check_model(caller: Caller, model: str) -> None:

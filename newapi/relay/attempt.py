@@ -28,7 +28,7 @@ class Attempts:
 
     def __init__(self, ingress: Ingress, model: str, stream: bool) -> None:
         self._ingress = ingress
-        self._model = model
+        self._model = self._said = model
         self._stream = stream
         self._request: Any = None
         self._last_error: Mapping[str, Any] = {}
@@ -47,6 +47,10 @@ class Attempts:
             self._request = entry.read_request(self._ingress.body, self._ingress.params)
         return self._request
 
+    def ask_for(self, model: str) -> None:
+        """Ask for another model from now on."""
+        self._model = model
+
     def failed(self, error: Mapping[str, Any]) -> None:
         """Remember how the last attempt ended, for conditions of `param_operations`."""
         self._last_error = error
@@ -61,6 +65,8 @@ class Attempts:
         """
         ingress, entry = self._ingress, self._ingress.format
         endpoint = ingress.route.endpoint
+        if channel.spec.pass_through_body and self._model != self._said:
+            raise Unsupported(f"channel {channel.name!r} passes bodies on as they are: it cannot ask for another model")
         model = channel.map_model(self._model)
         spoken = speaks(channel, endpoint, lambda name: formats.get(name).upstream_path, model)
         if not spoken:

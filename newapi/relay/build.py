@@ -64,6 +64,7 @@ def build(stored: Stored, resolve: Resolve, warn: Warn, directory: Path | None =
         users=users,
         groups=stored.groups,
         prices=price_book(stored, warn, directory or Path()),
+        fallbacks={name: model.fallback for name, model in stored.models.items() if model.fallback},
         routing=stored.routing,
         health=stored.health,
         billing=stored.billing,

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from newapi.base.http import HttpCall
 from newapi.net.client import Client, Reply, Timeouts
 from newapi.net.proxied import ProxiedClient
+from newapi.relay.affinity import Affinity
 from newapi.relay.bus import Bus, LocalBus
 from newapi.relay.figures import Figures
 from newapi.relay.health import Health, Keep
@@ -20,8 +22,8 @@ from newapi.relay.route import Router
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.tally import Tally
 
-HEALTH = "health"
-"""The topic under which processes tell one another what rests."""
+HEALTH, AFFINITY = "health", "affinity"
+"""The topics under which processes tell one another what rests, and which channel a conversation is with."""
 
 
 class Limits(Struct, frozen=True):
@@ -57,6 +59,8 @@ class Gateway:
         self.health = Health(keep, lambda word: self.bus.publish(HEALTH, word))
         self.bus.subscribe(HEALTH, self.health.hear)
         self.limiter: LimitCounts = limiter or Limiter(clock)
+        self.affinity = Affinity(lambda word: self.bus.publish(AFFINITY, word))
+        self.bus.subscribe(AFFINITY, self.affinity.hear)
         self.figures = Figures()
         self.tally = Tally()
         self.router = Router(self.rng, self.health, self.figures, self.clock)
@@ -73,11 +77,28 @@ class Gateway:
             limits.connect_timeout, limits.first_byte_timeout, limits.stream_idle_timeout, limits.keepalive or 1e9
         )
 
-    async def perform(self, channel: Channel, call: HttpCall, nudge: object = None) -> Reply:
-        """Send `call` for `channel`, through its proxy if it has one. Raises UpstreamError."""
+    async def perform(
+        self, channel: Channel, call: HttpCall, nudge: object = None, *, within: float = float("inf")
+    ) -> Reply:
+        """Send `call` for `channel`, through its proxy if it has one.
+
+        Args:
+            channel: Who is asked.
+            call: What is sent.
+            nudge: Awaited while the upstream is silent.
+            within: Seconds in which the answer has to begin, where that is sooner than `first_byte_timeout`.
+
+        Raises:
+            UpstreamError: It did not answer.
+        """
+        timeouts = self.timeouts
+        if within < timeouts.first_byte:
+            timeouts = replace(
+                timeouts, first_byte=max(within, 0.001), connect=max(min(within, timeouts.connect), 0.001)
+            )
         if channel.spec.proxy:
-            return await self.proxied.perform(call, channel.spec.proxy, self.timeouts, nudge)
-        return await self.client.perform(call, self.timeouts, nudge)
+            return await self.proxied.perform(call, channel.spec.proxy, timeouts, nudge)
+        return await self.client.perform(call, timeouts, nudge)
 
     async def close(self) -> None:
         """Close the upstream connections."""

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 
+from msgspec.structs import replace
+
 from newapi.base.body import unreadable
-from newapi.base.errors import Busy, CallerError, NewapiError, NoChannel, UpstreamError
+from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
 from newapi.base.standing import Standing
 from newapi.billing.estimate import TextCounter, count_body_fast, count_request, count_text, reserve_amount
@@ -26,13 +29,15 @@ from newapi.ir.request import Request
 from newapi.ir.usage import Usage
 from newapi.net.client import ERROR_LIMIT, Reply
 from newapi.relay.admit import admit, check_model
+from newapi.relay.affinity import conversation_of
 from newapi.relay.attempt import Attempts
+from newapi.relay.failover import Candidate, Failover
 from newapi.relay.gateway import Gateway
 from newapi.relay.limits import Holder, LimitReached
 from newapi.relay.metering import final_usage
 from newapi.relay.pump import Answer, Broken
-from newapi.relay.retry import wait_of, worth_another
-from newapi.relay.route import Passed
+from newapi.relay.retry import wait_of
+from newapi.relay.route import Preferred
 from newapi.relay.settle import Outcome, call_of, settle
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.values import Caller, Ingress, Meter, Order, Prepared, Sink, Try
@@ -43,6 +48,8 @@ STOPPING = "stopping"
 """What a request is cancelled with when the server cannot wait for it any longer: its caller is still there."""
 _DRAIN_SECONDS = 0.1
 """How long a connection may take to end after the stream on it has ended, and still be used again."""
+
+log = logging.getLogger("newapi")
 
 
 async def relay(ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
@@ -86,6 +93,8 @@ class _Run:
         self.began = 0.0
         self.began_at = 0.0
         """When the last attempt began: on the event loop's clock, and unix seconds."""
+        self.conversation: str | None = None
+        """What the client calls the conversation; None until somebody asks."""
         self.prepared: Prepared | None = None
         self.meter: Meter | None = None
         self.status = 499
@@ -106,8 +115,9 @@ class _Run:
         peek = entry.peek(ingress.body, ingress.params)
         check_model(caller, peek.model)
         price = snapshot.prices.find(peek.model)
-        if not snapshot.route(caller.group, peek.model) and caller.channel_id is None:
-            raise NoChannel(f"No available channel for model {peek.model} under group {caller.group}")
+        if caller.channel_id is None and not self._is_served(caller, peek.model):
+            group = caller.list_name or caller.group
+            raise NoChannel(f"No available channel for model {peek.model} under group {group}")
         if price is None:
             raise CallerError(
                 f"Model {peek.model} has no price: the operator sets one under [models.{peek.model!r}]",
@@ -122,7 +132,7 @@ class _Run:
             price,
             rough,
             peek.max_output,
-            group_ratio=caller.group_ratio,
+            group_ratio=max(c.group_ratio for c in caller.in_groups()),
             call=call_of(ingress, peek, None),
         )
         if holders := _holders(caller, snapshot):
@@ -132,7 +142,13 @@ class _Run:
         reservation = await gateway.ledger.obtain(caller, 0 if self._free() else amount)
         self.order = Order(ingress, peek, caller, price, reservation)
         self.attempts = Attempts(ingress, peek.model, peek.stream)
-        await self._until_answered(peek, snapshot.routing.retries + 1)
+        await self._until_answered(peek)
+
+    def _is_served(self, caller: Caller, model: str) -> bool:
+        """Return whether there is a channel for a model, or for what it falls back to."""
+        snapshot = self.gateway.snapshot
+        models = (model, *snapshot.fallbacks.get(model, ()))
+        return any(snapshot.route(c.group, m) for m in models for c in caller.in_groups())
 
     def _free(self) -> bool:
         """Return whether this endpoint costs nothing: the vendors do not charge for counting."""
@@ -141,7 +157,8 @@ class _Run:
     def _asked_upstream(self, caller: Caller, peek: Peek) -> bool:
         """Return whether a channel's upstream can answer at this endpoint."""
         endpoint = self.ingress.route.endpoint
-        tiers = self.gateway.snapshot.route(caller.group, peek.model)
+        snapshot = self.gateway.snapshot
+        tiers = (tier for c in caller.in_groups() for tier in snapshot.route(c.group, peek.model))
         return any(self.ingress.format.name in c.provider.speaks.get(endpoint, {}) for tier in tiers for c in tier)
 
     async def _count(self, peek: Peek) -> None:
@@ -152,61 +169,95 @@ class _Run:
         headers = [("content-type", "application/json"), ("x-oneapi-request-id", self.ingress.request_id)]
         await self.sink.whole(200, headers, body)
 
-    async def _until_answered(self, peek: Peek, tries: int) -> None:
-        """Try one channel after the other until one answers.
+    async def _until_answered(self, peek: Peek) -> None:
+        """Ask one channel after the other until one answers.
 
         Raises:
-            NewapiError: The last attempt's, when none did.
+            NewapiError: What the last one said, when none did.
         """
         assert self.order is not None  # noqa: S101
-        gateway, order = self.gateway, self.order
-        snapshot = gateway.snapshot
-        last: NewapiError | None = None
-        refused: set[int] = set()
-        passed = Passed()
-        for channel, key in gateway.router.candidates(
-            snapshot, order.caller, peek.model, stream=peek.stream, passed=passed
-        ):
-            if tries <= 0:
-                break
-            if channel.id in refused:
+        gateway, asked = self.gateway, self.order
+        failover = Failover(gateway, asked.caller, peek.model, stream=peek.stream, prefers=self._prefers)
+        async for candidate in failover.candidates():
+            order = self.order
+            same = candidate.model == order.peek.model and candidate.caller is order.caller
+            if not same and not await self._turn_to(candidate, asked):
+                failover.skip()
                 continue
-            self.asked = channel, key
-            began = self.began = asyncio.get_running_loop().time()
+            channel, key = self.asked = candidate.channel, candidate.key
+            self.began = asyncio.get_running_loop().time()
             self.began_at = gateway.clock()
             gateway.figures.began(channel.id)
             try:
-                await self._attempt(channel, key, peek)
+                await self._attempt(channel, key, peek, failover.left())
             except NewapiError as error:
-                sent = isinstance(error, UpstreamError)
-                if not sent:
-                    refused.add(channel.id)  # the request does not fit this channel, whichever key it uses
-                self._note(channel, key, began, error)
-                tries -= sent
-                # Of several reasons the upstream's is worth more than that a channel could not be asked at all.
-                if last is None or sent or not isinstance(last, UpstreamError):
-                    last = error
-                if (self.sink.started and self.answered) or not worth_another(error, snapshot.routing.retry_on):
-                    break
+                self._note(channel, key, error)
+                failover.failed(candidate, error, begun=self.sink.started and self.answered)
             else:
                 return
             finally:
                 gateway.figures.ended(channel.id)
-        if last is None and passed.until:
-            raise Busy(
-                f"Every channel for model {peek.model} was told by its upstream to wait",
-                retry_after=passed.until - gateway.clock(),
-            )
-        raise last or NoChannel(f"No available channel for model {peek.model} under group {order.caller.group}")
+        # Nobody has served: what the log says is what was asked for.
+        self.order = replace(asked, reservation=self.order.reservation)
+        raise failover.verdict()
 
-    def _note(self, channel: Channel, key: int, began: float, error: NewapiError | None) -> None:
+    async def _turn_to(self, candidate: Candidate, asked: Order) -> bool:
+        """Go on with another model or group; return False where its price is not known, or not to be had."""
         assert self.order is not None  # noqa: S101
-        ms = round((asyncio.get_running_loop().time() - began) * 1000)
-        gateway, model, position = self.gateway, self.order.peek.model, channel.positions[key]
+        assert self.attempts is not None  # noqa: S101
+        order = self.order
+        model, caller = candidate.model, candidate.caller
+        if model != order.peek.model:
+            price = self.gateway.snapshot.prices.find(model)
+            if price is None:
+                return False
+            amount = reserve_amount(
+                price,
+                self._rough_prompt(),
+                order.peek.max_output,
+                group_ratio=caller.group_ratio,
+                call=call_of(self.ingress, order.peek, None),
+            )
+            try:
+                reservation = await self.gateway.ledger.obtain(caller, 0 if self._free() else amount)
+            except CallerError as error:
+                log.info("request %s does not fall back to %s: %s", self.ingress.request_id, model, error.message)
+                return False
+            self.gateway.ledger.release(order.reservation)
+            self.attempts.ask_for(model)
+            said = asked.peek.model if model != asked.peek.model else ""
+            order = replace(
+                order, peek=replace(order.peek, model=model), price=price, reservation=reservation, asked_model=said
+            )
+        self.order = replace(order, caller=caller)
+        return True
+
+    def _prefers(self, caller: Caller, model: str) -> Preferred | None:
+        """Return who has served the conversation that this request belongs to."""
+        if not self.gateway.snapshot.routing.affinity:
+            return None
+        if self.conversation is None:
+            self.conversation = conversation_of(self.ingress.headers, self.ingress.body)
+        if not self.conversation:
+            return None
+        return self.gateway.affinity.find((caller.user.id, model, self.conversation), self.gateway.clock())
+
+    def _note(self, channel: Channel, key: int, error: NewapiError | None) -> None:
+        assert self.order is not None  # noqa: S101
+        ms = round((asyncio.get_running_loop().time() - self.began) * 1000)
+        gateway, order, position = self.gateway, self.order, channel.positions[key]
+        model = order.peek.model
+        other = model if order.asked_model else ""
+        group = order.caller.group if order.caller.listed else ""
         if error is None:
+            if self.conversation:
+                until = gateway.clock() + gateway.snapshot.routing.affinity
+                gateway.affinity.served(
+                    (order.caller.user.id, model, self.conversation), channel.id, channel.prints[key], until
+                )
             gateway.health.succeeded(channel, key, model, self.began_at)
             gateway.tally.attempted(channel.id)
-            self.tries.append(Try(channel.name, channel.id, position, ms, self.status))
+            self.tries.append(Try(channel.name, channel.id, position, ms, self.status, model=other, group=group))
             if self.meter is not None and not self.meter.first_at:
                 self._took(channel)
             return
@@ -223,7 +274,7 @@ class _Run:
         if isinstance(error, UpstreamError):
             error.message = message
             gateway.tally.attempted(channel.id, kind, message, gateway.clock())
-        self.tries.append(Try(channel.name, channel.id, position, ms, status, kind, message))
+        self.tries.append(Try(channel.name, channel.id, position, ms, status, kind, message, other, group))
 
     def _took(self, channel: Channel) -> None:
         """Note that an attempt has got its first token now, or its whole answer."""
@@ -234,13 +285,13 @@ class _Run:
 
     # -- one attempt -------------------------------------------------------------------
 
-    async def _attempt(self, channel: Channel, key: int, peek: Peek) -> None:
+    async def _attempt(self, channel: Channel, key: int, peek: Peek, within: float) -> None:
         assert self.attempts is not None  # noqa: S101
         prepared = self.prepared = self.attempts.prepare(channel, key)
         self.meter = Meter(TextCounter(prepared.target.model))
         streamed = prepared.upstream.reader is not None
         reply = await self.gateway.perform(
-            channel, prepared.call, self._keepalive if peek.stream and streamed else None
+            channel, prepared.call, self._keepalive if peek.stream and streamed else None, within=within
         )
         try:
             if not 200 <= reply.status < 300:
@@ -354,7 +405,7 @@ class _Run:
         if not self.answered:
             self._charged(200)
         self.ended = True
-        self._note(*self.asked, self.began, None)
+        self._note(*self.asked, None)
         self.finish()
 
     async def _begin(self, reply: Reply) -> None:
@@ -380,6 +431,8 @@ class _Run:
 
     def _headers(self, reply: Reply, content_type: str) -> list[tuple[str, str]]:
         headers = [("content-type", content_type), ("x-oneapi-request-id", self.ingress.request_id)]
+        if self.order is not None and self.order.asked_model:
+            headers.append(("x-newapi-model", self.order.peek.model))
         if self.standing is None:
             headers += [(k, v) for k, v in reply.headers.items() if _passed_on(k)]
         else:  # the caller's own limits are what it is to go by, not those of the channel
@@ -501,8 +554,9 @@ def _holders(caller: Caller, snapshot: Snapshot) -> list[Holder]:
     found: list[Holder] = []
     if limit := caller.token.limit:
         found.append((("token", caller.token.id, ""), limit))
-    if limit := snapshot.group_limits.get(caller.group):
-        found.append((("group", caller.user.id, caller.group), limit))
+    group = caller.list_name or caller.group
+    if limit := snapshot.group_limits.get(group):
+        found.append((("group", caller.user.id, group), limit))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -23,6 +24,21 @@ def worth_another(error: NewapiError, retry_on: Sequence[str]) -> bool:
     if error.kind != "status":
         return True
     return _matches(error.status, tuple(retry_on)) or _matches(error.upstream_status, tuple(retry_on))
+
+
+def too_long(error: NewapiError) -> bool:
+    """Return whether an upstream says that the request does not fit into the model: one with more room may answer.
+
+    Upstreams have no common word for it; these are theirs, and an error that is about the length of something else (a
+    name, a text in one field) has none of them. Sources: https://platform.openai.com/docs/guides/error-codes,
+    https://docs.anthropic.com/en/api/errors, https://ai.google.dev/gemini-api/docs/troubleshooting,
+    https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html, and their answers.
+    """
+    if not isinstance(error, UpstreamError) or error.started:
+        return False
+    if error.kind not in ("status", "error_event") or error.upstream_status not in (0, 200, 400, 413, 422):
+        return False
+    return error.code == "context_length_exceeded" or _TOO_LONG.search(error.message) is not None
 
 
 def wait_of(headers: Mapping[str, str], now: float) -> float | None:
@@ -48,6 +64,14 @@ def wait_of(headers: Mapping[str, str], now: float) -> float | None:
 def _number(text: str) -> float | None:
     text = text.strip()
     return float(text) if text.replace(".", "", 1).isdecimal() and text.isascii() else None
+
+
+_TOO_LONG = re.compile(
+    r"context.?(length|window|limit)|maximum (context|prompt) length|max(imum)? number of (input )?tokens"
+    r"|(prompt|input) is too long|prompt contains \d+ tokens|(input )?token count.*exceeds|range of input length"
+    r"|too many (input )?tokens|reduce the length of the (messages|prompt|input)",
+    re.IGNORECASE,
+)
 
 
 @lru_cache(1024)

@@ -8,6 +8,8 @@ from itertools import count
 from random import Random
 from typing import Protocol
 
+from msgspec import Struct
+
 from newapi.config.schema import RoutingSpec
 from newapi.relay.figures import Figures
 from newapi.relay.snapshot import Channel, Snapshot
@@ -49,6 +51,17 @@ class NeverRests:
         return 0.0
 
 
+class Preferred(Struct, frozen=True):
+    """A channel, by its id, and a key of it, by its print, that come before others of the same priority."""
+
+    channel: int
+    key: str
+
+
+Prefers = Callable[[Caller, str], Preferred | None]
+"""Returns what a caller prefers for a model; asked where there is something to choose."""
+
+
 class Passed:
     """What was passed over and will be free again."""
 
@@ -83,14 +96,21 @@ class Router:
         self._seen: Snapshot | None = None
 
     def candidates(
-        self, snapshot: Snapshot, caller: Caller, model: str, *, stream: bool = False, passed: Passed | None = None
+        self,
+        snapshot: Snapshot,
+        caller: Caller,
+        model: str,
+        *,
+        stream: bool = False,
+        prefers: Prefers = lambda _caller, _model: None,
+        passed: Passed | None = None,
     ) -> Iterator[tuple[Channel, int]]:
         """Yield (channel, index of its key), best first, none twice.
 
-        Highest priority first; within a priority by `[routing] strategy`; a channel's other keys come after the other
-        channels of its priority have been tried, since one bad key says little about the next one. Keys that rest come
-        at the very end: when all rest, an answer that may fail is better than none. But for those whose upstream has
-        said how long to leave them alone: they are passed over, and `passed` is told.
+        Highest priority first; within a priority what is preferred, then by `[routing] strategy`; a channel's other
+        keys come after the other channels of its priority have been tried, since one bad key says little about the next
+        one. Keys that rest come at the very end: when all rest, an answer that may fail is better than none. But for
+        those whose upstream has said how long to leave them alone: they are passed over, and `passed` is told.
         """
         if caller.channel_id is not None:
             pinned = next((c for c in snapshot.channels if c.id == caller.channel_id), None)
@@ -101,8 +121,14 @@ class Router:
             self._seen = snapshot
             self._due.clear()
         resting: list[tuple[Channel, int]] = []
+        preferred: Preferred | None = None
+        looked = False
         for tier in snapshot.route(caller.group, model):
-            yield from self._tier(tier, snapshot.routing, (caller.group, model, tier[0].priority), stream, resting)
+            best = tier[0]
+            if not looked and (len(tier) > 1 or len(best.keys) > 1):
+                preferred, looked = prefers(caller, model), True
+            place = (caller.group, model, best.priority)
+            yield from self._tier(tier, snapshot.routing, place, stream, preferred, resting)
         for channel, key in resting:
             if until := self._health.waits(channel, key, model, self._clock()):
                 if passed is not None:
@@ -116,6 +142,7 @@ class Router:
         routing: RoutingSpec,
         place: tuple[str, str, int],
         stream: bool,
+        preferred: Preferred | None,
         resting: list[tuple[Channel, int]],
     ) -> Iterator[tuple[Channel, int]]:
         """Yield the candidates of one priority; those that rest go into `resting`."""
@@ -135,14 +162,21 @@ class Router:
         more: list[tuple[Channel, int]] = []
         first = True
         while left:
-            channel = left[0] if len(left) == 1 else self._pick(left, routing.strategy, place, stream, first)
+            channel = left[0]
+            if len(left) > 1:
+                chosen = next((c for c in left if c.id == preferred.channel), None) if preferred and first else None
+                channel = chosen or self._pick(left, routing.strategy, place, stream, first)
             first = False
             left.remove(channel)
             # Asked now, not before: since the last try another request may have found a key out.
             keys = self._awake(channel, model, resting)
             if not keys:
                 continue
-            key = keys[0] if len(keys) == 1 else self._turns(channel, keys)
+            key = keys[0]
+            if len(keys) > 1:
+                liked = preferred and channel.id == preferred.channel
+                same = [k for k in keys if preferred and channel.prints[k] == preferred.key] if liked else ()
+                key = same[0] if same else self._turns(channel, keys)
             at = keys.index(key)
             more += ((channel, k) for k in (*keys[at + 1 :], *keys[:at]))
             if health.admits(channel, key, model, self._clock()):

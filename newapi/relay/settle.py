@@ -109,7 +109,12 @@ def settle(order: Order, outcome: Outcome, gateway: Gateway) -> int:
 
 def _ratios(order: Order) -> dict[str, Any]:
     special = order.caller.user_ratio
-    return {"user_group_ratio": -1 if special is None else float(special)}
+    said: dict[str, Any] = {"user_group_ratio": -1 if special is None else float(special)}
+    if order.asked_model:
+        said["asked_model"] = order.asked_model
+    if order.caller.list_name:
+        said["asked_group"] = order.caller.list_name
+    return said
 
 
 def _end_reason(outcome: Outcome) -> str:

@@ -68,6 +68,8 @@ class Channel:
         self.models = Models(spec.models)
         self.priority = spec.priority
         self.weight = spec.weight
+        self.limit = Limit(spec.requests_per_minute, spec.tokens_per_minute, spec.concurrency)
+        self.key_limit = Limit(spec.key_requests_per_minute, spec.key_tokens_per_minute, spec.key_concurrency)
         self.formats = spec.formats
         self.options = {**spec.options, "organization": spec.organization}
 
@@ -146,6 +148,7 @@ class Snapshot:
         users: Mapping[int, UserEntry],
         groups: Mapping[str, GroupSpec],
         prices: PriceBook,
+        fallbacks: Mapping[str, tuple[str, ...]] | None = None,
         routing: RoutingSpec,
         health: HealthSpec,
         billing: BillingSpec,
@@ -162,6 +165,8 @@ class Snapshot:
         }
         """What each user of a group may ask for."""
         self.prices = prices
+        self.fallbacks = fallbacks or {}
+        """By model, what is tried when nobody serves it."""
         self.routing = routing
         self.health = health
         self.billing = billing
@@ -176,6 +181,11 @@ class Snapshot:
     def of_group(self, group: str) -> tuple[Channel, ...]:
         """Return the channels that serve `group`."""
         return self._by_group.get(group, ())
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """Return the groups that a list of groups has, in order; () for a group that is none."""
+        spec = self.groups.get(group)
+        return spec.members if spec is not None else ()
 
     def route(self, group: str, model: str) -> tuple[tuple[Channel, ...], ...]:
         """Return the channels that serve `model` to `group`, in tiers: the highest priority first."""
@@ -203,7 +213,7 @@ class Snapshot:
         """Return the models that `group` may call, sorted: exact names, and of the globs' those with a price."""
         names: set[str] = set()
         priced = self.prices.names()
-        for channel in self.of_group(group):
+        for channel in (c for g in self.members(group) or (group,) for c in self.of_group(g)):
             names |= channel.models.exact
             if channel.models.globs:
                 names |= {n for n in priced if n in channel.models}

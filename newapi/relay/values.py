@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from newapi.base.http import HttpCall
 from newapi.billing.price import Price
@@ -47,8 +48,20 @@ class Ingress(Struct, frozen=True):
     clock: float = 0.0
 
 
+class Terms(Struct, frozen=True):
+    """A group, and what its price is multiplied with for a user; `special` as `Caller.user_ratio`."""
+
+    group: str
+    ratio: Decimal
+    special: Decimal | None = None
+
+
 class Caller(Struct, frozen=True):
-    """Who asks, and on what terms: fixed for the request, whatever is applied meanwhile."""
+    """Who asks, and on what terms: fixed for the request, whatever is applied meanwhile.
+
+    `group` is the one that serves. Where a token's group is a list of several, it is the first until one has served,
+    `listed` are all of them, in order, and `list_name` is what the list is called.
+    """
 
     token: TokenEntry
     user: UserEntry
@@ -58,10 +71,23 @@ class Caller(Struct, frozen=True):
     """The special ratio of the user's group in this group, None when there is none."""
     channel_id: int | None = None
     """The one channel an administrator's `sk-…-<id>` asks for."""
+    listed: tuple[Terms, ...] = ()
+    list_name: str = ""
+
+    def in_groups(self) -> tuple[Caller, ...]:
+        """Return this caller in each group that may serve it, in order."""
+        if not self.listed:
+            return (self,)
+        return tuple(
+            replace(self, group=terms.group, group_ratio=terms.ratio, user_ratio=terms.special) for terms in self.listed
+        )
 
 
 class Try(Struct, frozen=True, omit_defaults=True):
-    """One attempt, for the log row: which channel and key, how long (milliseconds), and how it ended."""
+    """One attempt, for the log row: which channel and key, how long (milliseconds), and how it ended.
+
+    `model` and `group` are said where they are not the ones that were asked for.
+    """
 
     channel: str
     channel_id: int
@@ -70,6 +96,8 @@ class Try(Struct, frozen=True, omit_defaults=True):
     status: int = 0
     kind: str = ""
     message: str = ""
+    model: str = ""
+    group: str = ""
 
 
 class Prepared(Struct, frozen=True):
@@ -132,13 +160,18 @@ class Reservation(Struct):
 
 
 class Order(Struct, frozen=True):
-    """What was asked, with its price: what an attempt and the settlement need to know of the request."""
+    """What was asked, with its price: what an attempt and the settlement need to know of the request.
+
+    After a fallback the model of `peek`, the price and the reservation are those of the model that is asked now.
+    """
 
     ingress: Ingress
     peek: Peek
     caller: Caller
     price: Price
     reservation: Reservation
+    asked_model: str = ""
+    """What the caller asked for, where that is another model."""
 
 
 class Sink(Protocol):

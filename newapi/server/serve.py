@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from newapi.base.errors import NewapiError
-from newapi.config.schema import Config
 from newapi.ops.listening import answers
 from newapi.ops.local import Local, admin_socket
 from newapi.server.control import Ready
@@ -135,14 +134,6 @@ def measured(address: str, beside: str, say: Callable[[str], None]) -> Iterator[
         yield [sock]
 
 
-def without_effect(config: Config) -> list[str]:
-    """Return the settings that a configuration may say, and this version does not act on."""
-    said = {
-        "models.*.fallback": any(m.fallback for m in config.models.values()),
-    }
-    return [name for name, is_said in said.items() if is_said]
-
-
 def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, or until told to drain; requests under way may finish.
 
@@ -157,8 +148,6 @@ def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
     """
     directory = local.path.resolve().parent
     configure(local.config.log, directory)
-    for what in without_effect(local.config):
-        say(f"note: {what} has no effect yet")
     address = local.config.server.listen
     admin = admin_socket(local.config.server, local.path)
     sock = listen(address)

@@ -1,0 +1,161 @@
+"""From one channel to the next until one answers: whom to ask, when, and what the caller is told in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+
+from msgspec import Struct
+
+from newapi.base.errors import Busy, NewapiError, NoChannel, UpstreamError
+from newapi.relay.gateway import Gateway
+from newapi.relay.retry import too_long, worth_another
+from newapi.relay.route import Passed, Preferred
+from newapi.relay.snapshot import Channel
+from newapi.relay.values import Caller
+
+_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+"""Seconds, about, before the second try of one upstream, and before any; each is twice as long as the one before it."""
+_KEYS_ALONE = (401, 402, 403)
+"""After these the next key of an upstream is asked at once: the upstream itself is well."""
+
+
+class Candidate(Struct, frozen=True):
+    """Whom to ask next: a channel with one of its keys, for a model, for a caller in one of its groups."""
+
+    channel: Channel
+    key: int
+    model: str
+    caller: Caller
+
+
+class Failover:
+    """The tries of one request."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        caller: Caller,
+        model: str,
+        *,
+        stream: bool,
+        prefers: Callable[[Caller, str], Preferred | None],
+    ) -> None:
+        """Take who asks for what, and what is known of the conversation it belongs to."""
+        self._gateway = gateway
+        self._snapshot = gateway.snapshot
+        self._caller = caller
+        self._model = model
+        self._stream = stream
+        self._prefers = prefers
+        self._loop = asyncio.get_running_loop()
+        budget = self._snapshot.routing.time_budget
+        self._deadline = self._loop.time() + budget if budget else float("inf")
+        self._tries = 0
+        self._last: NewapiError | None = None
+        self._passed = 0.0
+        self._over = False
+        """Whether nothing else may be asked, and whether nothing else of this model."""
+        self._model_over = False
+        self._refused: set[int] = set()
+        """Channels that are not asked again, whichever key."""
+        self._failed: Counter[str] = Counter()
+        """Failures of upstreams, by their address."""
+
+    def left(self) -> float:
+        """Return the seconds until the answer has to have begun."""
+        return self._deadline - self._loop.time()
+
+    async def candidates(self) -> AsyncIterator[Candidate]:
+        """Yield whom to ask, after the pause that is due; each has to be told `failed` before the next, or is the last.
+
+        The model that was asked for comes first, in each of the caller's groups; then, where nobody answered, what it
+        falls back to.
+        """
+        fallbacks = () if self._caller.channel_id is not None else self._snapshot.fallbacks.get(self._model, ())
+        for model in (self._model, *fallbacks):
+            self._tries = self._snapshot.routing.retries + 1
+            self._model_over = False
+            self._refused.clear()
+            async for candidate in self._of_model(model):
+                yield candidate
+            if self._over:
+                return
+
+    async def _of_model(self, model: str) -> AsyncIterator[Candidate]:
+        passed = Passed()
+        for caller in self._caller.in_groups():
+            for channel, key in self._gateway.router.candidates(
+                self._snapshot, caller, model, stream=self._stream, prefers=self._prefers, passed=passed
+            ):
+                if channel.id in self._refused:
+                    continue
+                if not await self._pause(channel):
+                    self._over = True
+                    return
+                yield Candidate(channel, key, model, caller)
+                if self._over or self._model_over:
+                    return
+        if passed.until:
+            self._passed = min(self._passed or passed.until, passed.until)
+
+    async def _pause(self, channel: Channel) -> bool:
+        """Wait before an upstream that has failed is asked again; return whether there is time for a try."""
+        failures = self._failed[channel.base_url] if self._failed else 0
+        pause = 0.0
+        if failures:
+            pause = min(_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE) * (0.5 + self._gateway.rng.random())
+        if pause >= self.left():
+            return False
+        if pause:
+            await asyncio.sleep(pause)
+        return True
+
+    def skip(self) -> None:
+        """Note that the candidate's model cannot be asked for at all."""
+        self._model_over = True
+
+    def failed(self, candidate: Candidate, error: NewapiError, *, begun: bool) -> None:
+        """Note how a try ended.
+
+        Args:
+            candidate: Who was asked.
+            error: Why it failed.
+            begun: Whether the caller has been told a part of the answer: then nobody else is asked.
+        """
+        sent = isinstance(error, UpstreamError)
+        # Of several reasons the upstream's is worth more than that a channel could not be asked at all.
+        if self._last is None or sent or not isinstance(self._last, UpstreamError):
+            self._last = error
+        if begun:
+            self._over = True
+            return
+        if too_long(error):
+            self._over = candidate.caller.channel_id is not None or not self._snapshot.fallbacks.get(self._model)
+            self._model_over = True
+            return
+        if not worth_another(error, self._snapshot.routing.retry_on):
+            self._over = True
+            return
+        if not sent:
+            self._refused.add(candidate.channel.id)  # the request does not fit this channel, whichever key it uses
+            return
+        self._tries -= 1
+        self._model_over = self._tries <= 0
+        if isinstance(error, UpstreamError) and error.kind == "connect":
+            self._refused.add(candidate.channel.id)  # its other keys are asked at the same place
+        if isinstance(error, UpstreamError) and error.upstream_status not in _KEYS_ALONE:
+            self._failed[candidate.channel.base_url] += 1
+
+    def verdict(self) -> NewapiError:
+        """Return what to tell the caller: what the last upstream said, or why none was asked."""
+        if self._last is not None:
+            return self._last
+        if self._passed:
+            return Busy(
+                f"Every channel for model {self._model} was told by its upstream to wait",
+                retry_after=self._passed - self._gateway.clock(),
+            )
+        group = self._caller.list_name or self._caller.group
+        return NoChannel(f"No available channel for model {self._model} under group {group}")
