@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import get_running_loop, sleep
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from newapi.base.errors import Busy, NewapiError, NoChannel, UpstreamError
 from newapi.relay.gateway import Gateway
+from newapi.relay.limits import Holder, LimitReached
 from newapi.relay.retry import too_long, worth_another
 from newapi.relay.route import Passed, Preferred
 from newapi.relay.snapshot import Channel
@@ -22,12 +23,16 @@ _KEYS_ALONE = (401, 402, 403)
 
 
 class Candidate(Struct, frozen=True):
-    """Whom to ask next: a channel with one of its keys, for a model, for a caller in one of its groups."""
+    """Whom to ask next: a channel with one of its keys, for a model, for a caller in one of its groups.
+
+    `ticket` is its share of the channel's limits, "" where it has none.
+    """
 
     channel: Channel
     key: int
     model: str
     caller: Caller
+    ticket: str = ""
 
 
 class Failover:
@@ -40,21 +45,28 @@ class Failover:
         model: str,
         *,
         stream: bool,
+        request_id: str,
+        tokens: int,
         prefers: Callable[[Caller, str], Preferred | None],
     ) -> None:
-        """Take who asks for what, and what is known of the conversation it belongs to."""
+        """Take who asks for what, about how many tokens it takes, and what knows which conversation it belongs to."""
         self._gateway = gateway
         self._snapshot = gateway.snapshot
         self._caller = caller
         self._model = model
         self._stream = stream
+        self._request_id = request_id
+        self._tokens = tokens
         self._prefers = prefers
-        self._loop = asyncio.get_running_loop()
+        self._loop = get_running_loop()
         budget = self._snapshot.routing.time_budget
         self._deadline = self._loop.time() + budget if budget else float("inf")
+        self._waits_until = 0.0
+        """How long it may wait for a place, on the loop's clock, once it does."""
         self._tries = 0
+        self._tickets = 0
         self._last: NewapiError | None = None
-        self._passed = 0.0
+        self._passed = Passed()
         self._over = False
         """Whether nothing else may be asked, and whether nothing else of this model."""
         self._model_over = False
@@ -84,21 +96,68 @@ class Failover:
                 return
 
     async def _of_model(self, model: str) -> AsyncIterator[Candidate]:
-        passed = Passed()
-        for caller in self._caller.in_groups():
-            for channel, key in self._gateway.router.candidates(
-                self._snapshot, caller, model, stream=self._stream, prefers=self._prefers, passed=passed
-            ):
-                if channel.id in self._refused:
-                    continue
-                if not await self._pause(channel):
-                    self._over = True
-                    return
-                yield Candidate(channel, key, model, caller)
-                if self._over or self._model_over:
-                    return
-        if passed.until:
-            self._passed = min(self._passed or passed.until, passed.until)
+        asked = False
+        while not asked:
+            passed = Passed()
+            for caller in self._caller.in_groups():
+                for channel, key in self._gateway.router.candidates(
+                    self._snapshot, caller, model, stream=self._stream, prefers=self._prefers, passed=passed
+                ):
+                    if channel.id in self._refused:
+                        continue
+                    if not await self._pause(channel):
+                        self._over = True
+                        return
+                    ticket = await self._enter(channel, key, passed) if channel.limited else ""
+                    if ticket is None:
+                        continue
+                    asked = True
+                    yield Candidate(channel, key, model, caller, ticket)
+                    if self._over or self._model_over:
+                        return
+            if passed.until:
+                self._passed.note(passed.until, full=passed.full)
+            if not passed.until or asked or not await self._wait(passed.until):
+                return
+
+    async def _enter(self, channel: Channel, key: int, passed: Passed) -> str | None:
+        """Take a place at a channel and at its key; return the ticket, None where one of them is at a limit."""
+        holders: list[Holder] = []
+        if channel.limit:
+            holders.append((("channel", channel.id, ""), channel.limit))
+        if channel.key_limit:
+            holders.append((("key", channel.id, channel.prints[key]), channel.key_limit))
+        self._tickets += 1
+        ticket = f"{self._request_id}/{self._tickets}"
+        try:
+            await self._gateway.limiter.enter(ticket, holders, self._tokens, 0)
+        except LimitReached as reached:
+            passed.note(self._gateway.clock() + (reached.retry_after or 1.0), full=True)
+            return None
+        return ticket
+
+    def leave(self, candidate: Candidate, tokens: int | None) -> None:
+        """Give a place back.
+
+        Args:
+            candidate: Who was asked.
+            tokens: What it took; None where that is not known, and the estimate stands.
+        """
+        if candidate.ticket:
+            self._gateway.limiter.leave(candidate.ticket, self._tokens if tokens is None else tokens, 0)
+            self._gateway.waiting.freed()
+
+    async def _wait(self, until: float) -> bool:
+        """Wait for a place, or until an upstream may be asked again; return whether it is worth looking."""
+        now, gateway = self._loop.time(), self._gateway
+        if not self._waits_until:
+            self._waits_until = min(now + self._snapshot.routing.queue, self._deadline)
+        left, due = self._waits_until - now, until - gateway.clock()
+        # One that is at its limit of requests at once may have room at any moment; it says a second.
+        if left <= 0 or (due > left and due > 1.0) or gateway.waiting.full:
+            return False
+        await gateway.waiting.wait(min(left, max(due, 0.001)))
+        return True
 
     async def _pause(self, channel: Channel) -> bool:
         """Wait before an upstream that has failed is asked again; return whether there is time for a try."""
@@ -109,7 +168,7 @@ class Failover:
         if pause >= self.left():
             return False
         if pause:
-            await asyncio.sleep(pause)
+            await sleep(pause)
         return True
 
     def skip(self) -> None:
@@ -152,10 +211,9 @@ class Failover:
         """Return what to tell the caller: what the last upstream said, or why none was asked."""
         if self._last is not None:
             return self._last
-        if self._passed:
-            return Busy(
-                f"Every channel for model {self._model} was told by its upstream to wait",
-                retry_after=self._passed - self._gateway.clock(),
-            )
+        if self._passed.until:
+            why = "is at its limit" if self._passed.full else "was told by its upstream to wait"
+            wait = self._passed.until - self._gateway.clock()
+            return Busy(f"Every channel for model {self._model} {why}", retry_after=max(1.0, wait))
         group = self._caller.list_name or self._caller.group
         return NoChannel(f"No available channel for model {self._model} under group {group}")

@@ -21,6 +21,7 @@ from newapi.relay.limits import LimitCounts, Limiter
 from newapi.relay.route import Router
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.tally import Tally
+from newapi.relay.waiting import Waiting
 
 HEALTH, AFFINITY = "health", "affinity"
 """The topics under which processes tell one another what rests, and which channel a conversation is with."""
@@ -61,6 +62,7 @@ class Gateway:
         self.limiter: LimitCounts = limiter or Limiter(clock)
         self.affinity = Affinity(lambda word: self.bus.publish(AFFINITY, word))
         self.bus.subscribe(AFFINITY, self.affinity.hear)
+        self.waiting = Waiting()
         self.figures = Figures()
         self.tally = Tally()
         self.router = Router(self.rng, self.health, self.figures, self.clock)

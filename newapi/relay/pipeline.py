@@ -93,6 +93,8 @@ class _Run:
         self.began = 0.0
         self.began_at = 0.0
         """When the last attempt began: on the event loop's clock, and unix seconds."""
+        self.rough: int | None = None
+        """`_rough_prompt`, once it is counted."""
         self.conversation: str | None = None
         """What the client calls the conversation; None until somebody asks."""
         self.prepared: Prepared | None = None
@@ -177,11 +179,20 @@ class _Run:
         """
         assert self.order is not None  # noqa: S101
         gateway, asked = self.gateway, self.order
-        failover = Failover(gateway, asked.caller, peek.model, stream=peek.stream, prefers=self._prefers)
+        failover = Failover(
+            gateway,
+            asked.caller,
+            peek.model,
+            stream=peek.stream,
+            request_id=self.ingress.request_id,
+            tokens=self._rough_prompt() + peek.max_output,
+            prefers=self._prefers,
+        )
         async for candidate in failover.candidates():
             order = self.order
             same = candidate.model == order.peek.model and candidate.caller is order.caller
             if not same and not await self._turn_to(candidate, asked):
+                failover.leave(candidate, 0)
                 failover.skip()
                 continue
             channel, key = self.asked = candidate.channel, candidate.key
@@ -197,6 +208,8 @@ class _Run:
                 return
             finally:
                 gateway.figures.ended(channel.id)
+                took = self.meter.usage.total if self.meter is not None and self.answered else 0
+                failover.leave(candidate, (took or None) if self.answered else 0)
         # Nobody has served: what the log says is what was asked for.
         self.order = replace(asked, reservation=self.order.reservation)
         raise failover.verdict()
@@ -479,10 +492,12 @@ class _Run:
 
     def _rough_prompt(self) -> int:
         """An estimate of the prompt that costs nothing, for what is set aside and for what must be said beforehand."""
-        ingress = self.ingress
-        count = ingress.format.prompt_tokens
-        counted = count(ingress.body, ingress.params) if count is not None else None
-        return count_body_fast(ingress.body) if counted is None else counted
+        if self.rough is None:
+            ingress = self.ingress
+            count = ingress.format.prompt_tokens
+            counted = count(ingress.body, ingress.params) if count is not None else None
+            self.rough = count_body_fast(ingress.body) if counted is None else counted
+        return self.rough
 
     def _prompt_tokens(self) -> int:
         """An estimate of the prompt, for when the upstream did not count it."""

@@ -65,15 +65,18 @@ Prefers = Callable[[Caller, str], Preferred | None]
 class Passed:
     """What was passed over and will be free again."""
 
-    __slots__ = ("until",)
+    __slots__ = ("full", "until")
 
     def __init__(self) -> None:
         self.until = 0.0
         """When the first of it is, unix seconds; 0 where nothing was."""
+        self.full = False
+        """Whether any of it is at a limit; else upstreams have asked to wait."""
 
-    def note(self, until: float) -> None:
+    def note(self, until: float, *, full: bool = False) -> None:
         """Take note of one more."""
         self.until = min(self.until or until, until)
+        self.full = self.full or full
 
 
 class Router:

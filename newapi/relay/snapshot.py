@@ -70,6 +70,7 @@ class Channel:
         self.weight = spec.weight
         self.limit = Limit(spec.requests_per_minute, spec.tokens_per_minute, spec.concurrency)
         self.key_limit = Limit(spec.key_requests_per_minute, spec.key_tokens_per_minute, spec.key_concurrency)
+        self.limited = bool(self.limit or self.key_limit)
         self.formats = spec.formats
         self.options = {**spec.options, "organization": spec.organization}
 

@@ -143,6 +143,7 @@ async def staged(tmp_path: Path) -> AsyncIterator[Staging]:
             limits: Limits | None = None,
             routing: dict[str, Any] | None = None,
             billing: dict[str, Any] | None = None,
+            prices: dict[str, Any] | None = None,
             each: dict[int, dict[str, Any]] | None = None,
             **spec: Any,
         ) -> Stage:
@@ -151,13 +152,13 @@ async def staged(tmp_path: Path) -> AsyncIterator[Staging]:
             for n, handler in enumerate(handlers):
                 up = await exits.enter_async_context(serving(handler))
                 upstreams.append(up)
-                about = {"models": ["*"], "formats": ["openai_chat"], **spec, **(each or {}).get(n, {})}
-                channels.append(channel(n + 1, base_url=up.url, priority=-n, **about))
+                about = {"models": ["*"], "formats": ["openai_chat"], "priority": -n, **spec, **(each or {}).get(n, {})}
+                channels.append(channel(n + 1, base_url=up.url, **about))
             picture = snapshot(
                 channels,
                 tokens={KEY: token(unlimited=False)},
                 users=[user(unlimited=False)],
-                models=MODELS,
+                models=prices or MODELS,
                 routing=routing,
                 billing=billing,
             )

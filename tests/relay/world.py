@@ -62,13 +62,15 @@ def snapshot(
 ) -> Snapshot:
     """Return a snapshot; without `tokens` one token is found by `KEY`."""
     found = {KEY: token()} if tokens is None else tokens
+    priced = msgspec.convert(models or {}, dict[str, ModelSpec], strict=False)
     return Snapshot(
         epoch=1,
         channels=channels,
         tokens={hash_key(k): t for k, t in found.items()},
         users={u.id: u for u in (tuple(users) or (user(),))},
         groups=msgspec.convert(groups or {"default": {}}, dict[str, GroupSpec], strict=False),
-        prices=PriceBook(msgspec.convert(models or {}, dict[str, ModelSpec], strict=False)),
+        prices=PriceBook(priced),
+        fallbacks={name: model.fallback for name, model in priced.items() if model.fallback},
         routing=msgspec.convert(routing or {}, RoutingSpec, strict=False),
         health=HealthSpec(),
         billing=msgspec.convert(billing or {}, BillingSpec, strict=False),

@@ -60,8 +60,8 @@ async def serving(handler: Handler):
         tasks.add(task)
         try:
             await handler(Conversation(reader, writer))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # it is cancelled at the end alone
         finally:
             writer.close()
             tasks.discard(task)
