@@ -210,8 +210,8 @@ class _Run:
                 gateway.figures.ended(channel.id)
                 took = self.meter.usage.total if self.meter is not None and self.answered else 0
                 failover.leave(candidate, (took or None) if self.answered else 0)
-        # Nobody has served: what the log says is what was asked for.
-        self.order = replace(asked, reservation=self.order.reservation)
+        if not self.answered:  # then what the log says is what was asked for
+            self.order = replace(asked, reservation=self.order.reservation)
         raise failover.verdict()
 
     async def _turn_to(self, candidate: Candidate, asked: Order) -> bool:

@@ -160,6 +160,14 @@ async def test_nothing_falls_back_after_the_first_word(staged: Staging) -> None:
     assert stage.tried() == ["c1"]
 
 
+async def test_what_a_fallback_broke_off_is_billed_at_its_own_price(staged: Staging) -> None:
+    cut = says(event({"role": "assistant", "content": ""}), event({"content": "hel"}), end=False)
+    stage = await staged(fails(500), cut, prices=PRICES, each={0: served("gpt-4o"), 1: served("mini")})
+    await stage.ask(entry("openai_chat", stream=True))
+    row = stage.row()
+    assert (row.model, row.kind, row.end_reason) == ("mini", "consume", "upstream_broken")
+
+
 async def test_a_dearer_model_that_cannot_be_paid_is_passed_over(staged: Staging) -> None:
     models = prices(["dear", "tiny"], dear={"price": "999999"})
     stage = await staged(
