@@ -30,7 +30,7 @@ QUOTED = "canary%2Fp%40ss%3Aword"
 def postgresql() -> Recipe:
     """Return how a PostgreSQL is started, as fast as one that may lose everything can be."""
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    initdb, postgres = need("initdb", also=places), need("postgres", also=places)
+    initdb, postgres, is_ready = (need(name, also=places) for name in ("initdb", "postgres", "pg_isready"))
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": "{port}",
@@ -45,7 +45,10 @@ def postgresql() -> Recipe:
     write_password = ["sh", "-c", f"umask 077; printf %s '{PASSWORD}' > {{dir}}/password"]
     make = [initdb, "-D", "{dir}/data", "-U", "newapi", "-E", "UTF8", "--no-locale", "-A", "scram-sha-256", "-N"]
     return Recipe(
-        [write_password, [*make, "--pwfile={dir}/password"]], [postgres, "-D", "{dir}/data", *options], signal.SIGINT
+        prepare=[write_password, [*make, "--pwfile={dir}/password"]],
+        command=[postgres, "-D", "{dir}/data", *options],
+        stop=signal.SIGINT,
+        ready=[is_ready, "-q", "-h", "127.0.0.1", "-p", "{port}"],
     )
 
 

@@ -43,11 +43,13 @@ class Recipe(NamedTuple):
         prepare: Commands that run before it, in order.
         command: The server, in the foreground.
         stop: The signal that ends it soon.
+        ready: A command that succeeds as soon as the server answers; without one it does when its port is open.
     """
 
     prepare: Sequence[Sequence[str]]
     command: Sequence[str]
     stop: int = signal.SIGTERM
+    ready: Sequence[str] = ()
 
 
 def need(program: str, *, also: Sequence[Path] = ()) -> str:
@@ -114,14 +116,10 @@ def _keep(recipe: Recipe, ready: Path, users: Path) -> None:
                 subprocess.run(filled(command), check=True, **options, **account)
             server = subprocess.Popen(filled(recipe.command), **options, **account)
         deadline = time.monotonic() + _SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+        while not _answers(port, filled(recipe.ready)):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the server does not answer")
+            time.sleep(0.05)
         part = ready.with_suffix(".part")
         part.write_text(json.dumps([port, str(directory), server.pid]))
         part.rename(ready)
@@ -136,6 +134,16 @@ def _keep(recipe: Recipe, ready: Path, users: Path) -> None:
             server.send_signal(recipe.stop)
             server.wait(_SECONDS)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _answers(port: int, command: Sequence[str]) -> bool:
+    if command:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
