@@ -225,6 +225,11 @@ class Reader:
             case "response.completed" | "response.incomplete" | "response.done" if event.response != NULL:
                 yield from self._end(event.response)
             case "response.failed" | "error":
+                if self._states and event.response != NULL:
+                    # What was told before it failed is charged by this, if it is said.
+                    answer = _ANSWER.decode(event.response)
+                    if answer.usage is not None:
+                        yield Metered(items.usage(answer.usage, self._used, answer.tools or ()))
                 yield from self._fail(_error(frame.data))
             case _:
                 if not kind.startswith("response."):

@@ -223,7 +223,7 @@ class LogRow(Struct, frozen=True, omit_defaults=True, gc=False):
         tries: Attempts, the last among them.
         endpoint: `chat`, `embeddings`, ….
         entry_format, upstream_format: What the caller and the upstream speak.
-        end_reason: `done`, `client_gone`, `upstream_broken` or `error`.
+        end_reason: `done`, `client_gone`, `upstream_broken`, `stopped` or `error`.
         error: What went wrong, masked and cut short; "" when nothing did.
     """
 

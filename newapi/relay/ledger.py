@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -173,10 +174,10 @@ class Ledger:
     def release(self, reservation: Reservation) -> None:
         """Give back what was set aside; nothing is charged. Does nothing once it is settled or released."""
         if reservation.open:
-            self._close(reservation)
+            self._close(reservation, "released")
 
-    def _close(self, reservation: Reservation) -> None:
-        reservation.open = False
+    def _close(self, reservation: Reservation, state: Literal["settled", "released"]) -> None:
+        reservation.state = state
         self._held_tokens[reservation.token_id] -= reservation.amount
         self._held_users[reservation.user_id] -= reservation.amount
 
@@ -188,7 +189,7 @@ class Ledger:
         if reservation is not None:
             if not reservation.open:
                 return
-            self._close(reservation)
+            self._close(reservation, "settled")
         with self._lock:
             self._queue.append(settlement)
             try:

@@ -40,7 +40,7 @@ from newapi.relay.retry import wait_of
 from newapi.relay.route import Preferred
 from newapi.relay.settle import Outcome, call_of, settle
 from newapi.relay.snapshot import Channel, Snapshot
-from newapi.relay.values import Caller, Ingress, Meter, Order, Prepared, Sink, Try
+from newapi.relay.values import Caller, EndReason, Ingress, Meter, Order, Prepared, Sink, Try
 
 PASSED_ON = ("retry-after", "retry-after-ms", "openai-processing-ms")
 _LIMIT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
@@ -66,6 +66,7 @@ async def relay(ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
     except asyncio.CancelledError as cancelled:
         if cancelled.args != (STOPPING,):
             raise
+        run.end = "stopped"
         await run.refuse(NewapiError("The server is being stopped: ask again", status=503, code="server_stopping"))
     except Exception as error:
         reason = unreadable(ingress.body) if isinstance(error, RecursionError | UnicodeDecodeError) else None
@@ -88,6 +89,8 @@ class _Run:
         self.standing: Standing | None = None
         """Where the caller stands with its limits, None where nothing limits it."""
         self.entered = False
+        self.end: EndReason = "client_gone"
+        """How it ended, if it is not done: nobody but a caller ends a request without saying so."""
         self.attempts: Attempts | None = None
         self.tries: list[Try] = []
         self.began = 0.0
@@ -460,6 +463,8 @@ class _Run:
         """Tell the caller what went wrong, in its own format: as an answer, or as the end of a stream begun."""
         entry, ingress = self.ingress.format, self.ingress
         self.error = error.message
+        if self.end != "stopped":
+            self.end = "upstream_broken" if self.answered and isinstance(error, UpstreamError) else "error"
         if self.order is None:
             self.gateway.tally.refuse(error)
         if not self.answered:
@@ -525,6 +530,7 @@ class _Run:
     def broke(self) -> None:
         """Take note that this process failed, which is not the caller hanging up."""
         self.error = "internal error"
+        self.end = "error"
         if not self.answered:
             self.status = 500
 
@@ -554,7 +560,7 @@ class _Run:
         outcome = Outcome(
             status=self.status,
             answered=self.answered,
-            ended=self.ended,
+            end="done" if self.ended else self.end,
             error=mask(self.error),
             usage=usage,
             tries=tuple(self.tries),

@@ -13,7 +13,7 @@ from newapi.formats.contract import Peek
 from newapi.ir.usage import Usage
 from newapi.relay import tally
 from newapi.relay.gateway import Gateway
-from newapi.relay.values import Ingress, Meter, Order, Prepared, Try
+from newapi.relay.values import EndReason, Ingress, Meter, Order, Prepared, Try
 from newapi.store.ledger import Settlement, UsageRecord
 
 
@@ -23,7 +23,7 @@ class Outcome(Struct, frozen=True):
     Attributes:
         status: The HTTP status the caller got; 499 when it hung up before any.
         answered: Whether an upstream served something that is to be charged.
-        ended: Whether the answer arrived whole.
+        end: How it ended; `done` when the answer arrived whole.
         error: What the caller was told went wrong, or "".
         usage: Tokens to charge.
         tries: Every attempt.
@@ -32,7 +32,7 @@ class Outcome(Struct, frozen=True):
 
     status: int
     answered: bool
-    ended: bool
+    end: EndReason
     error: str
     usage: Usage
     tries: tuple[Try, ...]
@@ -89,7 +89,7 @@ def settle(order: Order, outcome: Outcome, gateway: Gateway) -> int:
         tries=_json(outcome.tries),
         first_token_ms=max(0, round((first - ingress.clock) * 1000)) if first else 0,
         duration_ms=round((now - ingress.received) * 1000),
-        end_reason=_end_reason(outcome),
+        end_reason=outcome.end,
         ip=ingress.peer,
         error=outcome.error,
         losses=_json(prepared.losses) if prepared and prepared.losses else "",
@@ -117,18 +117,9 @@ def _ratios(order: Order) -> dict[str, Any]:
     return said
 
 
-def _end_reason(outcome: Outcome) -> str:
-    """Say how the answer ended: done, client_gone, upstream_broken or error."""
-    if outcome.ended:
-        return "done"
-    if outcome.error:
-        return "upstream_broken" if outcome.answered else "error"
-    return "client_gone"
-
-
 def _outcome(outcome: Outcome) -> tally.Outcome:
     """Say how the request ended, for those who count."""
-    if outcome.ended:
+    if outcome.end == "done":
         return "ok"
     if not outcome.error:
         return "client_abort"

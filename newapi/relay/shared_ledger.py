@@ -176,7 +176,7 @@ class SharedLedger(Ledger):
     def release(self, reservation: Reservation) -> None:
         """Give back what was set aside; see `Ledger.release`."""
         if reservation.open:
-            self._close(reservation)
+            self._close(reservation, "released")
             self._tidy(reservation.token_id, reservation.user_id)
 
     def settle_soon(self, reservation: Reservation | None, settlement: Settlement) -> None:

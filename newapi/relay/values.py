@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -150,13 +150,28 @@ class Counter(Protocol):
     def total(self) -> int: ...
 
 
+ReservationState = Literal["open", "settled", "released"]
+EndReason = Literal["done", "client_gone", "upstream_broken", "stopped", "error"]
+"""How a request ended: its answer arrived whole; the caller hung up; the upstream failed after it had begun to answer;
+this server could not wait for it any longer; or nothing was answered, and the log says why."""
+
+
 class Reservation(Struct):
-    """Quota set aside for one request; `open` until it is settled or released, once."""
+    """Quota set aside for one request.
+
+    It is open from `Ledger.reserve` on, and leaves that state once: settled with its line of the log (which may charge
+    nothing, and says by `EndReason` how the request ended), or released when not even that is due.
+    """
 
     token_id: int
     user_id: int
     amount: int
-    open: bool = True
+    state: ReservationState = "open"
+
+    @property
+    def open(self) -> bool:
+        """Whether it is neither settled nor released yet."""
+        return self.state == "open"
 
 
 class Order(Struct, frozen=True):

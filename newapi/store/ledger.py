@@ -27,11 +27,12 @@ class UsageRecord(Struct, frozen=True, omit_defaults=True):
         model, upstream_model: As asked for, and as sent upstream.
         status: HTTP status the caller got.
         quota: What it cost; negative for a refund.
-        usage: Tokens in every bucket, a JSON object, or "".
+        usage: Tokens in every bucket, a JSON object, or "". Its `source` says who counted them: `upstream`, `estimate`
+            (we did) or `none`.
         bill: Every factor of the price by name, a JSON object, or "".
         tries: The attempts in order, a JSON array of `{channel, channel_id, key, ms, status, kind, message}`, or "".
         first_token_ms, duration_ms: Milliseconds; 0 when there was no answer.
-        end_reason: How the answer ended (`done`, `client_gone`, `upstream_cut`, …).
+        end_reason: How it ended: `done`, `client_gone`, `upstream_broken`, `stopped` or `error`.
         error: Message of a failure, "" without one.
         losses: What the conversion dropped, a JSON array of texts, or "".
     """

@@ -436,7 +436,7 @@ class Model(RuleBasedStateMachine):
     def killed(self, gone: Reservation) -> None:
         self.journal.close()
         for reservation in self.open.values():
-            reservation.open = False  # the requests under way are gone with the process
+            reservation.state = "released"  # the requests under way are gone with the process
         self.open.clear()
         self.begin()
 

@@ -23,11 +23,16 @@ from hypothesis.stateful import (
 )
 
 from newapi.base.errors import CallerError, StoreError
+from newapi.relay.build import balances
 from newapi.relay.journal import Journal
 from newapi.relay.ledger import Balances
 from newapi.relay.shared_ledger import SharedLedger
 from newapi.relay.values import Caller, Reservation
-from newapi.store.ledger import Settlement, UsageRecord
+from newapi.store import clock
+from newapi.store import snapshot as store_snapshot
+from newapi.store.database import open_database
+from newapi.store.ledger import RecordFilter, Settlement, UsageRecord, query_records, write_batch
+from newapi.store.models import Token, User
 from tests.relay.sharing import hub_world, until, valkey_world
 from tests.relay.world import token, user
 from tests.support import valkey
@@ -73,12 +78,55 @@ class Bank:
         self.version += 1
 
 
+class RealBank(Bank):
+    """A database, with what a server writes and reads. A write may be cut off before it, or after it is done."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.db = open_database("sqlite:///newapi.db", relative_to=directory)
+        with self.db.writing() as c:
+            User.update(quota=START, unlimited=False).where(User.id == 1).execute(c)
+            for id, left in ((1, START), (2, START // 2)):
+                Token.insert(
+                    name=f"t{id}", user_id=1, key_hash=str(id), spec="{}", remaining_quota=left, created_at=0
+                ).execute(c)
+
+    def write(self, batch: Sequence[Settlement]) -> None:
+        if self.down:
+            raise StoreError("away")
+        write_batch(self.db, batch)
+        if self.commits_and_fails:
+            raise StoreError("the connection broke after the commit")
+
+    def read(self) -> Balances:
+        return balances(store_snapshot.load(self.db))
+
+    def top_up(self, token_id: int, amount: int) -> None:
+        with self.db.writing() as c:
+            more = Token.remaining_quota + amount
+            Token.update(remaining_quota=more).where(Token.id == token_id).execute(c)
+            clock.bump(c)
+
+    def check(self, settled: set[str]) -> None:
+        """What the log says is what was taken, from each."""
+        records = query_records(self.db, RecordFilter(limit=0))
+        assert sorted(r.request_id for r in records) == sorted(settled)
+        read = self.read()
+        for token_id in (1, 2):
+            assert read.tokens_used[token_id] == sum(r.quota for r in records if r.token_id == token_id)
+        assert read.users_used[1] == sum(r.quota for r in records)
+        self.rows = dict.fromkeys(settled)  # type: ignore[arg-type]
+        self.left = {**{("t", id): left for id, left in read.tokens.items()}, ("u", 1): read.users[1]}
+        self.db.close()
+
+
 def caller(token_id: int = 1) -> Caller:
     return Caller(token(token_id), user(1), "default", Decimal(1))
 
 
 def settlement(id: str, quota: int, token_id: int = 1) -> Settlement:
-    return Settlement(UsageRecord(request_id=id, created_at=1.0, quota=quota), token_id, 1, 1, quota)
+    record = UsageRecord(request_id=id, created_at=1.0, quota=quota, token_id=token_id)
+    return Settlement(record, token_id, 1, 1, quota)
 
 
 class Process:
@@ -253,13 +301,15 @@ class Model(RuleBasedStateMachine):
 
     valkey = ""
     """URL of the server; "" for a hub."""
+    real = False
+    """Whether the database is one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = TemporaryDirectory()
         self.loop = asyncio.new_event_loop()
         self.exits = AsyncExitStack()
-        self.bank = Bank()
+        self.bank = RealBank(Path(self.directory.name)) if self.real else Bank()
         self.held: list[tuple[Process, Reservation]] = []
         self.granted = {("t", 1): START, ("t", 2): START // 2, ("u", 1): START}
         self.paid = dict.fromkeys(self.granted, 0)
@@ -283,11 +333,13 @@ class Model(RuleBasedStateMachine):
         for process in self.processes:
             self.run(process.flush())
             process.journal.close()
+        if isinstance(self.bank, RealBank):
+            self.bank.check(self.settled)
         assert set(self.bank.rows) == self.settled
         assert self.bank.left == {account: self.left(account) for account in self.granted}
         self.run(self.exits.aclose())
         self.loop.close()
-        assert not list(Path(self.directory.name).iterdir())
+        assert not list(Path(self.directory.name).glob("*.journal"))
         self.directory.cleanup()
 
     def left(self, account: tuple[str, int]) -> int:
@@ -350,12 +402,24 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_charged_twice(self) -> None:
-        for account, left in self.bank.left.items():
-            assert left >= self.left(account)
+        read = self.bank.read()
+        for token_id in (1, 2):
+            assert read.tokens[token_id] >= self.left(("t", token_id))
+        assert read.users[1] >= self.left(("u", 1))
 
 
 TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+class RealModel(Model):
+    """The same over a database on disk."""
+
+    real = True
+
+
+TestRealModel = RealModel.TestCase
+TestRealModel.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
 
 
 def test_model_over_valkey(tmp_path_factory: pytest.TempPathFactory) -> None:
