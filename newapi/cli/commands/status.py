@@ -9,13 +9,20 @@ from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from newapi.ops.live import Stats
     from newapi.ops.processes import Worker
+
+_WATCHED = ("time", "requests", "failed", "under_way", "in", "out", "cost", "first_p50_ms", "first_p95_ms", "today")
 
 
 def status(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Leave with 3 when the database is not what the file says.")
     ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="A line a second: what it brought; on and on.")] = False,
+    limit: Annotated[int, typer.Option("--limit", help="Watch so many seconds; 0 for ever.", min=0)] = 0,
     config: ConfigFile = None,
     output: Form = Output.TABLE,
 ) -> None:
@@ -23,9 +30,18 @@ def status(
 
     Examples:
         newapi status
-        newapi status -o json
+        newapi status --watch
+        newapi status --watch --limit 10 -o ndjson
         newapi status --exit-code
     """
+    if watch:
+        import asyncio
+
+        if output not in (Output.TABLE, Output.JSON, Output.NDJSON):
+            raise typer.BadParameter("what has no end is shown as table, json or ndjson", param_hint="--output")
+        asyncio.run(_watch(config, limit, output))
+        return
+
     from newapi.base.units import usd
     from newapi.cli.output import ExitCode, show
     from newapi.ops.local import open_local
@@ -65,3 +81,56 @@ def _workers(workers: Sequence[Worker]) -> str:
     if restarts := sum({worker.slot: worker.restarts for worker in workers}.values()):
         told.append(f"{restarts} restarted")
     return ", ".join(told)
+
+
+async def _watch(config: Path | None, limit: int, output: Output) -> None:
+    """Write a line for every second that is told, and how the connection is beside it."""
+    from contextlib import aclosing
+
+    from msgspec.structs import asdict
+
+    from newapi.cli.commands._gateway import gateway
+    from newapi.cli.output import note, show, write
+    from newapi.ops.live import Gap, Link, Stats
+
+    seconds = 0
+    async with aclosing(gateway(config).watch(("stats",), "5m")) as events:
+        async for told in events:
+            match told.event:
+                case Stats() as stats if output is Output.TABLE:
+                    if not seconds:
+                        write("\t".join(_WATCHED) + "\n")
+                    write("\t".join(_second(stats)) + "\n")
+                    seconds += 1
+                case Stats() as stats:
+                    show([asdict(stats)], Output.NDJSON)
+                    seconds += 1
+                case Gap(reason, missed):
+                    note(f"gap ({reason}): {missed} events are missing" if missed else f"gap ({reason})")
+                case Link("lost", where, message, retry_in):
+                    note(f"{where}: {message}; it is tried again in {retry_in:g} s")
+                case Link("connected", where, message):
+                    note(f"{where}: {message}" if message else f"watching {where}")
+                case _:
+                    pass
+            if limit and seconds >= limit:
+                return
+
+
+def _second(stats: Stats) -> tuple[str, ...]:
+    from datetime import datetime
+
+    from newapi.base.units import usd
+
+    return (
+        datetime.fromtimestamp(stats.at).astimezone().strftime("%H:%M:%S"),
+        str(stats.requests),
+        str(stats.errors + stats.rejected),
+        str(stats.in_flight),
+        str(stats.tokens_in),
+        str(stats.tokens_out),
+        usd(stats.quota),
+        str(stats.first_p50_ms),
+        str(stats.first_p95_ms),
+        usd(stats.today),
+    )

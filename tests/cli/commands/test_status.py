@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from newapi import __version__
@@ -53,3 +54,19 @@ def test_json_and_drift(run: Run, config: Path) -> None:
     assert told["channels"] == {"enabled": 1, "disabled": 0, "tripped": 0}
     assert isinstance(told["since"], float)
     assert told["since"] <= time.time()
+
+
+def test_watching_the_database_where_no_server_answers(run: Run, local: Local) -> None:
+    run("apply", "--yes")
+    shown = run("status", "--watch", "--limit", "1")
+    assert shown.code == 0
+    head, line = shown.out.splitlines()
+    assert head.split("\t")[:4] == ["time", "requests", "failed", "under_way"]
+    assert line.split("\t")[1:4] == ["0", "0", "0"]
+    assert "no server answers" in shown.err
+    told = msgspec.json.decode(run("status", "--watch", "--limit", "1", "-o", "ndjson").out)
+    assert told["requests"] == 0
+
+
+def test_what_has_no_end_is_no_list(run: Run) -> None:
+    assert run("status", "--watch", "-o", "csv").code == 2
