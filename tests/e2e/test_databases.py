@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,8 @@ from newapi.config.schema import Config, GroupSpec
 from newapi.ops import apply as applying
 from newapi.ops.local import open_local
 from tests.databases import PASSWORD, QUOTED, DatabaseServers
-from tests.e2e.test_tour import Place
+from tests.e2e.test_tour import SECRET, Place, ask
+from tests.ops.newapi_database import ROWS, fill
 from tests.support.process import background, free_port
 
 CONFIG = """
@@ -117,6 +119,53 @@ def test_moved_saved_and_put_back(tmp_path: Path, database_url: str, database_se
     assert here("token", "list", "-o", "name").stdout == "moved\nnext\n"
     here("db", "check")
     silent(here)
+
+
+@pytest.mark.parametrize(("kind", "own"), [("postgresql", "mariadb"), ("mariadb", "postgresql")])
+def test_new_apis_database_taken_over(tmp_path: Path, kind: str, own: str, database_servers: DatabaseServers) -> None:
+    """A token of it works at once, its past requests are in the log, and nothing says a password."""
+    port, mock_port = free_port(), free_port()
+    channel = {"id": 9, "type": 1, "name": "mock", "key": SECRET, "models": "gpt-4o-mini", "group": "vip"}
+    channel["base_url"] = f"http://127.0.0.1:{mock_port}"
+    proxied = {
+        **channel,
+        "id": 10,
+        "name": "far",
+        "setting": '{"proxy":"http://me:canary-proxy@127.0.0.1:1"}',
+        "status": 2,
+    }
+    token = {"id": 9, "user_id": 4, "key": "n" * 48, "name": "works", "unlimited_quota": 1}
+    line = {"id": 1, "user_id": 4, "created_at": int(time.time()) - 60, "type": 2, "username": "ann", "quota": 3}
+    rows = {**ROWS, "channels": [channel, proxied], "tokens": [*ROWS["tokens"], token], "logs": [line]}
+    rows["users"] = [{**user, "quota": 10_000_000} for user in ROWS["users"]]
+    with database_servers.url(kind, tmp_path) as theirs, database_servers.url(own, tmp_path) as ours:
+        fill(database_servers, theirs, rows)
+        here = Place(tmp_path / "here")
+        here.config.write_text(f"""version = 1
+[server]
+listen = "127.0.0.1:{port}"
+database = "env:SQL_DSN"
+metrics = ""
+""")
+        here.env |= {"SQL_DSN": ours, "THEIRS": theirs}
+        here("import", "env:THEIRS", "--dry-run")
+        written = str(tmp_path / "written.toml")
+        here("import", "env:THEIRS", "--logs-since", "30d", "--write", written)
+        exported = here("export").stdout
+        here("diff", "-", "--exit-code", stdin=exported)
+        here("import", "env:THEIRS", "--logs-since", "30d", "--write", written, "--yes")
+        assert here("export").stdout == exported == Path(written).read_text()
+        log = here.config.parent
+        with (
+            background("mock", "--port", str(mock_port), port=mock_port, env=here.env, log=log / "mock.log"),
+            background("serve", port=port, env=here.env, log=log / "serve.log"),
+        ):
+            answer = ask(f"http://127.0.0.1:{port}", f"sk-{'n' * 48}")
+            assert answer.status_code == 200, answer.text
+        records = [json.loads(line) for line in here("logs", "-o", "ndjson").stdout.splitlines()]
+        assert sorted(record["token_name"] for record in records) == ["", "works"]
+        assert SECRET not in "".join(here.said)
+        silent(here)
 
 
 def test_of_two_applies_at_once_one_is_refused(

@@ -9,7 +9,9 @@ import pytest
 
 from newapi.base.http import HttpCall, HttpReply
 from newapi.ops import channel_probe, channels
-from newapi.store import audit
+from newapi.ops.export import export
+from newapi.store import audit, sealed
+from newapi.store.models import Channel
 from tests.server.conftest import Browser, Server
 
 BASE = "/api/channel"
@@ -96,6 +98,35 @@ async def test_what_is_read_can_be_put_back(server: Server, root: Browser) -> No
     assert told["key"] == ""
     after = channels.find(server.db, id)
     assert msgspec.structs.replace(after, updated_at=0) == msgspec.structs.replace(before, updated_at=0)
+
+
+async def test_a_proxy_with_a_password_is_sealed(server: Server, root: Browser) -> None:
+    def stored() -> list[str]:
+        return [name for name in sealed.names(server.db) if name.startswith("channel/")]
+
+    def setting(password: str) -> str:
+        return f'{{"proxy":"socks5://me:{password}@127.0.0.1:1080"}}'
+
+    (id,) = await make(root, setting=setting("canary-1"))
+    told = await show(root, id)
+    assert msgspec.json.decode(told["setting"])["proxy"].startswith("secret:channel/")
+    view = channels.find(server.db, id)
+    assert server.runtime.local.resolve(view.spec.proxy).reveal() == "socks5://me:canary-1@127.0.0.1:1080"
+    assert len(stored()) == 2, "the key, and the proxy"
+
+    await root.do("PUT", f"{BASE}/", told)
+    assert channels.find(server.db, id).spec.proxy == view.spec.proxy, "what was read is put back as it is"
+    await root.do("PUT", f"{BASE}/", {"id": id, "setting": setting("canary-2")})
+    changed = channels.find(server.db, id).spec.proxy
+    assert server.runtime.local.resolve(changed).reveal() == "socks5://me:canary-2@127.0.0.1:1080"
+    assert len(stored()) == 2, "the one before is forgotten"
+
+    with server.db.reading() as c:
+        rows = str(list(Channel.select().dicts().execute(c)))
+    said = str(await show(root, id)) + export(server.db) + rows
+    assert "canary" not in said
+    await root.do("DELETE", f"{BASE}/{id}")
+    assert stored() == []
 
 
 async def test_a_change_may_set_to_nothing(root: Browser) -> None:
