@@ -42,7 +42,9 @@ def _drift(local: Local, generation: int) -> tuple[Sync, int]:
     if not generation:
         return "never applied", 0
     try:
-        differences = len(plan(local, load(local.path).config).changes)
+        # What was read from standard input cannot be read again.
+        config = local.config if str(local.path) == "-" else load(local.path).config
+        differences = len(plan(local, config).changes)
     except NewapiError:  # the file is being edited, or is not on this machine: then nothing is said of it
         return "unknown", 0
     return ("drifted" if differences else "in sync"), differences

@@ -349,6 +349,8 @@ class Live:
             self._has_looked = True
         except NewapiError as error:
             log.warning("the live stream cannot look at the database: %s", error)
+        except Exception:
+            log.exception("the live stream failed to look around")
         finally:
             self._look = None
 
