@@ -24,6 +24,7 @@ class Source(Struct, frozen=True):
         watch: Begins the stream.
         gateway: What questions and deeds go to; None for a recording, which can be asked nothing.
         history: Returns the points of a range, one of `newapi.tui.model.RANGES`; it waits. None where nothing can tell.
+        config: The configuration's file where this machine has it: what manages objects can be opened.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Source(Struct, frozen=True):
     watch: Callable[[], AsyncGenerator[Told]]
     gateway: Gateway | None = None
     history: Callable[[str], Series] | None = None
+    config: Path | None = None
 
 
 def replayed(path: Path, *, speed: float = 1.0) -> Source:

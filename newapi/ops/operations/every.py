@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from newapi.ops.operations import Operation, channels, kept, reading, tokens, users
+from newapi.ops.operations import Operation, board, channels, kept, reading, tokens, users
 
 ALL: tuple[type[Operation[Any]], ...] = (
     *tokens.OPERATIONS,
@@ -12,5 +12,6 @@ ALL: tuple[type[Operation[Any]], ...] = (
     *channels.OPERATIONS,
     *reading.OPERATIONS,
     *kept.OPERATIONS,
+    *board.OPERATIONS,
 )
 """In no order that means anything."""

@@ -62,7 +62,12 @@ class Ask(ModalScreen["dict[str, str] | None"]):
     DEFAULT_CSS = (
         _CSS.format("Ask")
         + """
-    Ask Label { margin-top: 1; }
+    Ask .field { height: auto; width: 100%; min-width: 46; margin-top: 1; }
+    Ask Label { width: auto; }
+    Ask.-low.-form .field { layout: horizontal; height: 1; margin-top: 0; }
+    Ask.-low.-form Label { width: 20; }
+    Ask.-low.-form Input { width: 1fr; min-width: 30; }
+    Ask.-low.-form .field.first { margin-top: 1; }
     Ask Input { width: 100%; min-width: 40; border: tall $border-blurred; &:focus { border: tall $border; } }
     Ask.-low Input {
         border: none; border-left: thick $border-blurred; height: 1; padding: 0 1;
@@ -115,15 +120,18 @@ class Ask(ModalScreen["dict[str, str] | None"]):
             for line in self._what:
                 yield Static(_text(self, line))
             for field in self._fields:
-                yield Label(field.label)
-                yield Input(field.value, placeholder=field.hint, password=field.secret, id=f"ask-{field.name}")
+                with Vertical(classes="field"):
+                    yield Label(Text(field.label))
+                    yield Input(field.value, placeholder=field.hint, password=field.secret, id=f"ask-{field.name}")
                 yield Static("", id=f"wrong-{field.name}", classes="wrong")
             yield Static(id="ask-command", classes="command")
             yield Static(self._keys(), classes="keys")
 
     def on_mount(self) -> None:
         self._say()
+        self.set_class(len(self._fields) > 1, "-form")
         if self._fields:
+            self.query(".field").first().add_class("first")
             self.query(Input).first().focus()
 
     # -- what is said ------------------------------------------------------------------------

@@ -31,7 +31,9 @@ R = TypeVar("R")
 Shown: TypeAlias = str | Line | Piece
 """What stands in a cell: plain text, a piece, or several."""
 _HEAD = 1
-_GUTTER = 2
+_GUTTER, _EDGE = 2, 1
+_COMFORT = 14
+"""Cells that a column may have before another one comes beside it."""
 _ROOMY = 100
 """From this width on there are two spaces between columns, below it one."""
 
@@ -120,12 +122,13 @@ def layout(columns: Sequence[Column[R]], longest: Sequence[int], room: int, *, w
     least = [min(n, c.width or c.least) for c, n in zip(columns, natural, strict=True)]
     by_priority = sorted(range(len(columns)), key=lambda i: (columns[i].priority, i))
     chosen: list[int] = []
-    used = -gap
+    used, wanted = -gap, -gap
     for i in by_priority:
-        if columns[i].priority and used + gap + least[i] > room:
-            break  # what matters less does not take the place of what mattered more
+        if columns[i].priority and max(used, wanted) + gap + least[i] > room:
+            break  # what matters less takes neither the place nor the width of what matters more
         chosen.append(i)
         used += gap + least[i]
+        wanted += gap + min(natural[i], max(least[i], _COMFORT))
     widths = {i: least[i] for i in chosen}
     for i in chosen:
         more = min(natural[i] - least[i], max(0, room - used))
@@ -231,6 +234,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         self._wide = False
         self._longest = [0] * len(columns)
         self._layout = Layout((), (), 1)
+        self._measured_for = Size(0, 0)
         self._drawn: dict[int, tuple[Line, ...]] = {}
         """What the cells of a line of the screen said when they were drawn last."""
 
@@ -278,6 +282,11 @@ class Grid(ScrollView, Generic[R], can_focus=True):
     def rows(self) -> list[R]:
         """The rows that the filter leaves, in their order."""
         return [self._rows[key] for key in self._shown]
+
+    @property
+    def all(self) -> list[R]:
+        """All rows, filter or not, as they came."""
+        return list(self._rows.values())
 
     @property
     def total(self) -> int:
@@ -409,7 +418,10 @@ class Grid(ScrollView, Generic[R], can_focus=True):
 
     def _measured(self) -> bool:
         """Lay the columns out anew; say whether that changed anything."""
-        room = max(1, self.size.width - _GUTTER - (self.scrollbar_size_vertical if self.show_vertical_scrollbar else 0))
+        self._measured_for = self.size
+        room = max(
+            1, self.size.width - _GUTTER - _EDGE - (self.scrollbar_size_vertical if self.show_vertical_scrollbar else 0)
+        )
         found = layout(self._columns, self._longest, room, wide=self._wide)
         width = _GUTTER + found.width if self._wide else 0
         size = Size(width, len(self._shown) + _HEAD)
@@ -423,6 +435,13 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         self._measured()
         self._reveal()
         self.refresh()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        # A screen that is laid out anew may draw before it tells the new size.
+        if self.size != self._measured_for:
+            self._measured()
+            self.call_after_refresh(self._reveal)
+        return super().render_lines(crop)
 
     def on_focus(self) -> None:
         self._again(self._place.get(self._cursor))

@@ -7,7 +7,6 @@ pieces need no terminal, and every theme, the sixteen colours of the terminal it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
@@ -43,6 +42,9 @@ _PLAIN: Mapping[str, Style] = {
     "underline": Style(underline=True),
 }
 
+_KNOWN: dict[tuple[str, str], Style] = {}
+"""Theme and tone -> how it is shown."""
+
 
 def style(app: App[object], tone: str) -> Style:
     """Return how the app's theme shows a tone.
@@ -51,24 +53,10 @@ def style(app: App[object], tone: str) -> Style:
         app: Its theme counts.
         tone: One of this module's, `cursor`, `cursor-blurred`, `header`, `marked`; or several with spaces between.
     """
-    return _style(app.theme, _Variables(app.get_css_variables()), tone)
-
-
-class _Variables(dict[str, str]):
-    """The variables of a theme, for a cache that knows the theme by its name."""
-
-    def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-
-@lru_cache(maxsize=512)
-def _style(theme: str, variables: _Variables, tone: str) -> Style:
-    found = Style.null()
-    for name in tone.split():
-        found += _one(variables, name)
+    found = _KNOWN.get((app.theme, tone))
+    if found is None:
+        variables = app.get_css_variables()  # takes milliseconds: it makes a palette of the theme
+        found = _KNOWN[app.theme, tone] = sum((_one(variables, name) for name in tone.split()), Style.null())
     return found
 
 

@@ -251,13 +251,13 @@ async def test_columns_are_left_out_where_there_is_no_room() -> None:
     rows = [Row("a-name-of-18-chars", groups=("default",))]
     async with shown(rows, (60, 6)) as seen:
         assert seen.lines[0].split() == ["name", "type", "req/s", "groups"]
-        await seen.pilot.resize_terminal(24, 6)
+        await seen.pilot.resize_terminal(32, 6)
         await seen.pilot.pause()
         assert seen.lines[0].split() == ["name", "type", "req/s"]
-        await seen.pilot.resize_terminal(17, 6)
+        await seen.pilot.resize_terminal(24, 6)
         await seen.pilot.pause()
         assert seen.lines[0].split() == ["name", "req/s"]
-        assert seen.lines[1] == "  a-name-…    0.0"
+        assert seen.lines[1] == "  a-name-of-18-…    0.0"
 
 
 async def test_wide_shows_everything_and_goes_aside() -> None:

@@ -1,0 +1,110 @@
+"""What the dashboard asks, and what its keys do, beyond what a command of its own is for."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from newapi.config.schema import ChannelSpec
+from newapi.ops import board, channels
+from newapi.ops.board import BoardToken, BoardUser
+from newapi.ops.channels import ChannelView
+from newapi.ops.legacy import Told
+from newapi.ops.local import Local
+from newapi.store import audit, clock, rests
+
+
+class BoardTokens(Struct, frozen=True):
+    """List tokens with what they have spent of their budgets."""
+
+    def run(self, local: Local, who: str) -> list[BoardToken]:
+        """Do `ops.board.tokens`."""
+        return board.tokens(local.db)
+
+
+class BoardUsers(Struct, frozen=True):
+    """List users with their tokens counted."""
+
+    def run(self, local: Local, who: str) -> list[BoardUser]:
+        """Do `ops.board.users`."""
+        return board.users(local.db)
+
+
+class RankChannels(Struct, frozen=True):
+    """Give channels another priority or weight, by so much more or less; a weight is never below 0."""
+
+    ids: tuple[int, ...]
+    priority: int = 0
+    weight: int = 0
+
+    def run(self, local: Local, who: str) -> list[ChannelView]:
+        """Do `ops.channels.edit` for each."""
+
+        def moved(view: ChannelView) -> Told:
+            spec = view.spec
+            weight = max(0, spec.weight + self.weight)
+            return Told(replace(spec, priority=spec.priority + self.priority, weight=weight), view.legacy)
+
+        with local.db.writing():
+            return [channels.edit(local, id, moved, who=who) for id in self.ids]
+
+
+class RewriteChannel(Struct, frozen=True):
+    """Make a channel what `spec` says, with the name `name`."""
+
+    id: int
+    name: str
+    spec: ChannelSpec
+
+    def run(self, local: Local, who: str) -> ChannelView:
+        """Do `ops.channels.edit`."""
+        return channels.edit(local, self.id, lambda view: Told(self.spec, view.legacy), name=self.name or None, who=who)
+
+
+class SwitchKeys(Struct, frozen=True):
+    """Enable or disable keys of a channel, by their positions; the first is 0."""
+
+    id: int
+    positions: tuple[int, ...]
+    enabled: bool
+    reason: str = ""
+
+    def run(self, local: Local, who: str) -> ChannelView:
+        """Do `ops.channels.switch_keys`."""
+        return channels.switch_keys(
+            local.db, self.id, self.positions, enabled=self.enabled, reason=self.reason, who=who
+        )
+
+
+class WakeChannels(Struct, frozen=True):
+    """Forget what was held against channels: those that rest are tried again at once."""
+
+    ids: tuple[int, ...]
+
+    def run(self, local: Local, who: str) -> int:
+        """Do `store.rests.reset` for each; return how many."""
+        now = time.time()
+        with local.db.writing() as c:
+            clock.lock(c)
+            for id in self.ids:
+                view = channels.find(local.db, id)
+                rests.reset(c, id, now)
+                audit.note(c, audit.Entry(now, who, "channel.wake", view.name))
+        return len(self.ids)
+
+
+class Detach(Struct, frozen=True):
+    """Let commands manage a channel or a token that a file declared."""
+
+    kind: Literal["channel", "token"]
+    name: str
+
+    def run(self, local: Local, who: str) -> str:
+        """Do `ops.board.detach`."""
+        return board.detach(local.db, self.kind, self.name, who=who)
+
+
+OPERATIONS = (BoardTokens, BoardUsers, RankChannels, RewriteChannel, SwitchKeys, WakeChannels, Detach)

@@ -1,0 +1,130 @@
+"""Values as they are typed in a dialog, in the words of the configuration and of commands."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from newapi.config.values import duration_text, money_text, parse_duration, parse_money
+from newapi.relay.limits import Period
+
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)", re.ASCII)
+_LARGE = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+_PERIODS: tuple[Period, ...] = ("day", "week", "month")
+
+
+def dollars(text: str) -> Decimal:
+    """Return the USD of `$10`, or of `10`.
+
+    Raises:
+        ValueError: It is no amount.
+    """
+    try:
+        return parse_money(f"${text.removeprefix('$')}")
+    except ValueError:
+        raise ValueError(f"{text!r} is no amount: write $10 or $0.50") from None
+
+
+def quota(text: str) -> Decimal | None:
+    """Return the USD of an amount, None for `unlimited` or nothing.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    return None if text in ("", "unlimited") else dollars(text)
+
+
+def moment(text: str) -> float | datetime | None:
+    """Return the seconds of `30d`, the moment of a date (UTC where it names no zone), None for `never` or nothing.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    if text in ("", "never"):
+        return None
+    if text[:4].isdecimal() and "-" in text:
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no date: write 2030-12-31") from None
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: write 30d, 12h or 2030-12-31") from None
+
+
+def budgets(text: str) -> dict[Period, Decimal]:
+    """Return periods and USD of `day=$2 month=$40`; nothing for nothing.
+
+    Raises:
+        ValueError: It is no budget.
+    """
+    found: dict[Period, Decimal] = {}
+    for word in words(text):
+        name, _, amount = word.partition("=")
+        period: Period | None = next((p for p in _PERIODS if p == name), None)
+        if period is None or not amount:
+            raise ValueError(f"{word!r} is no budget: write day=$2, week=$10 or month=$40")
+        found[period] = dollars(amount)
+    return found
+
+
+def count(text: str) -> int:
+    """Return the number of `120k`, `2M` or `500`; 0 for nothing.
+
+    Raises:
+        ValueError: It is no number, or no whole one.
+    """
+    match = _COUNT.fullmatch(text or "0")
+    value = Decimal(match[1]) * _LARGE[match[2]] if match else Decimal("0.5")
+    if value != int(value):
+        raise ValueError(f"{text!r} is no number: write 500, 120k or 2M")
+    return int(value)
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """Return addresses and networks.
+
+    Raises:
+        ValueError: One is none.
+    """
+    for word in words(text):
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            raise ValueError(f"{word!r} is no address or network: write 10.0.0.0/8") from None
+    return words(text)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return what is separated by commas or spaces."""
+    return tuple(text.replace(",", " ").split())
+
+
+def needed(text: str) -> str:
+    """Return what has to be said.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not text:
+        raise ValueError("This has to be said")
+    return text
+
+
+# -- and back ----------------------------------------------------------------------------------
+
+
+def budget_words(budget: dict[Period, Decimal]) -> str:
+    """Return budgets as they are typed."""
+    return " ".join(f"{period}={money_text(usd)}" for period, usd in budget.items())
+
+
+def moment_words(at: float | datetime | None) -> str:
+    """Return when something expires as it is typed; what was a time from now on is that time."""
+    if at is None:
+        return ""
+    return at.isoformat() if isinstance(at, datetime) else duration_text(at)
