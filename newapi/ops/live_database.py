@@ -28,7 +28,7 @@ _BATCH = 2000
 _SHOWN = ("consume", "error")
 _USAGE = msgspec.json.Decoder(Usage)
 _TRIES = msgspec.json.Decoder(list[msgspec.Raw])
-_OUTCOMES: dict[str, Outcome] = {"done": "ok", "client_gone": "client_abort"}
+_OUTCOMES: dict[str, Outcome] = {"done": "ok", "client_gone": "client_abort", "stopped": "internal_error"}
 _LOST = "the database cannot be read"
 
 Sleep = Callable[[float], Awaitable[None]]

@@ -117,12 +117,13 @@ def _ratios(order: Order) -> dict[str, Any]:
     return said
 
 
+_ENDS: dict[EndReason, tally.Outcome] = {"done": "ok", "client_gone": "client_abort", "stopped": "internal_error"}
+
+
 def _outcome(outcome: Outcome) -> tally.Outcome:
     """Say how the request ended, for those who count."""
-    if outcome.end == "done":
-        return "ok"
-    if not outcome.error:
-        return "client_abort"
+    if (known := _ENDS.get(outcome.end)) is not None:
+        return known
     if not outcome.tries:
         return "no_channel" if outcome.status == NoChannel.status else "internal_error"
     kind = outcome.tries[-1].kind

@@ -4,7 +4,9 @@ import pytest
 
 from newapi.base.errors import CallerError, NewapiError, NoChannel, Unsupported, UpstreamError
 from newapi.ir.usage import Usage
+from newapi.relay.settle import Outcome, _outcome
 from newapi.relay.tally import ROWS, Tally, refusal
+from newapi.relay.values import EndReason, Try
 from newapi.store.ledger import UsageRecord
 
 
@@ -80,3 +82,28 @@ def test_what_is_turned_away_is_counted_by_why(error: NewapiError, outcome: str)
     tally.refuse(error)
     assert tally.drain().refused == {outcome: 2}
     assert refusal(error) == outcome
+
+
+UPSTREAM = Try("c", 1, 0, 5, 500, "status", "x")
+SLOW = Try("c", 1, 0, 5, 0, "timeout", "x")
+OURS = Try("c", 1, 0, 5, 400, "unsupported", "x")
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "tries", "outcome"),
+    [
+        ("done", 200, (), "ok"),
+        ("done", 200, (UPSTREAM, Try("d", 2, 0, 5)), "ok"),
+        ("client_gone", 499, (UPSTREAM,), "client_abort"),
+        ("stopped", 200, (), "internal_error"),
+        ("upstream_broken", 200, (Try("c", 1, 0, 5, 0, "cut"),), "upstream_error"),
+        ("error", 500, (UPSTREAM,), "upstream_error"),
+        ("error", 504, (UPSTREAM, SLOW), "upstream_timeout"),
+        ("error", 400, (OURS,), "invalid"),
+        ("error", 503, (), "no_channel"),
+        ("error", 500, (), "internal_error"),
+    ],
+)
+def test_how_a_logged_request_ended(end: EndReason, status: int, tries: tuple[Try, ...], outcome: str) -> None:
+    ended = Outcome(status, answered=False, end=end, error="x", usage=Usage(), tries=tries, prepared=None, meter=None)
+    assert _outcome(ended) == outcome
