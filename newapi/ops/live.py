@@ -296,6 +296,7 @@ class Process(Struct, frozen=True, omit_defaults=True, gc=False):
         node: The machine's name.
         memory: Resident, bytes.
         loop_lag_ms: The longest the event loop kept a timer waiting since it was last told.
+        reserved: Quota set aside for requests under way.
         ledger_queue: Settlements that are not in the database yet.
         ledger_failures: Batches that the database refused in a row.
         journal_bytes: What the journal of settlements holds.
@@ -311,6 +312,7 @@ class Process(Struct, frozen=True, omit_defaults=True, gc=False):
     loop_lag_ms: float = 0.0
     in_flight: int = 0
     streams: int = 0
+    reserved: int = 0
     ledger_queue: int = 0
     ledger_failures: int = 0
     journal_bytes: int = 0

@@ -39,6 +39,7 @@ class Ticker:
     def _channels(self, declared: Sequence[StoredChannel], now: float) -> Iterable[ChannelTick]:
         gateway = self._gateway
         served = {c.id: c for c in gateway.snapshot.channels}
+        troubled = gateway.health.troubled()
         for stored in declared:
             keys = max(1, len(stored.spec.keys))
             channel = served.get(stored.id)
@@ -49,7 +50,7 @@ class Ticker:
                 continue
             up, until = len(channel.keys), 0.0
             state = "up"
-            if (rest := gateway.health.rest(channel, now)) is not None:
+            if stored.id in troubled and (rest := gateway.health.rest(channel, now)) is not None:
                 up -= rest.keys
                 if up <= 0:
                     state = "tripped" if not rest.until else "half_open" if rest.trying else "resting"

@@ -200,6 +200,8 @@ def _processes(out: _Text, processes: Sequence[Process]) -> None:
         "newapi_requests_in_flight", "Requests under way", (), [((), sum(process.in_flight for process in processes))]
     )
     out.gauge("newapi_streams_open", "Answers that are being streamed", (), [((), sum(p.streams for p in processes))])
+    reserved = sum(p.reserved for p in processes) / QUOTA_PER_USD
+    out.gauge("newapi_quota_reserved_usd", "Set aside for requests under way, US dollars", (), [((), reserved)])
     out.gauge(
         "newapi_settlement_queue_depth",
         "Settlements that are not in the database yet",

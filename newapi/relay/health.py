@@ -326,6 +326,10 @@ class Health:
 
     # -- for people ------------------------------------------------------------------------
 
+    def troubled(self) -> set[int]:
+        """Return the ids of the channels of which something rests, or has failed of late."""
+        return {channel_id for channel_id, *_ in self._breakers}
+
     def rest(self, channel: Channel, now: float) -> Rest | None:
         """Return what of a channel rests, for whichever model; None where nothing does."""
         if not self._breakers:

@@ -189,6 +189,7 @@ class Live:
             loop_lag_ms=round(self._lag * 1000, 1),
             in_flight=gateway.in_flight,
             streams=gateway.tally.streams,
+            reserved=ledger.reserved,
             ledger_queue=ledger.waiting,
             ledger_failures=ledger.failures,
             journal_bytes=ledger.journal_bytes,
