@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,9 @@ from newapi.config.schema import Config, ServerSpec
 from newapi.ops.vault import Vault
 from newapi.store import sealed
 from newapi.store.database import Database, connect, open_database, sqlite_path
+
+if TYPE_CHECKING:
+    from newapi.relay.gateway import Gateway
 
 
 class Local(Struct, frozen=True):
@@ -35,6 +39,8 @@ class Local(Struct, frozen=True):
     path: Path = Path("config.toml")
     places: Places = msgspec.field(default_factory=Places)
     """Where in the file its keys are, for what turns out to be wrong with them later."""
+    serving: Gateway | None = None
+    """What serves, where this process does: what it knows of its channels at this moment."""
 
     def resolve(self, reference: str) -> Secret:
         """Return the secret that `reference` names.

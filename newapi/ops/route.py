@@ -1,20 +1,44 @@
-"""Why a request goes where it goes: which channels serve a model, in which order, and why each other one does not."""
+"""Why a request goes where it goes: which channels serve a model, in which order, and why each other one does not.
+
+Where a server answers, it is from what it knows at this moment: which channels and keys rest, what is under way, how
+fast they were; else from the database, which knows what rests.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from newapi import providers
 from newapi.base.errors import NewapiError
+from newapi.base.secret import Secret
 from newapi.ops import channels, tokens, users
 from newapi.ops.channels import ChannelView
 from newapi.ops.local import Local
-from newapi.relay.build import price_book
-from newapi.relay.snapshot import Models
+from newapi.relay.affinity import Affinity
+from newapi.relay.build import build, price_book
+from newapi.relay.figures import Figures
+from newapi.relay.health import Health
+from newapi.relay.route import Preferred, Router
+from newapi.relay.snapshot import Channel, Models
 from newapi.store import snapshot as stored
+from newapi.store.snapshot import Stored
+
+State = Literal["up", "half_open", "resting", "waiting"]
+"""`half_open`: its rest is over, and the next request tries it; `waiting`: its upstream has said how long to wait."""
+
+
+class KeyRest(Struct, frozen=True):
+    """Why a key is not asked for the model now; `until` is unix seconds."""
+
+    key: int
+    state: State
+    until: float
+    reason: str
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -22,20 +46,37 @@ class Step(Struct, frozen=True, kw_only=True):
 
     Attributes:
         turn: 1 for the channels that are tried first, 2 for those after them, …; 0 for one that is not tried.
+        model, group: For which it is tried: the model may be a fallback, the group one of a list.
         share: Of the requests of its turn, 0 to 1, that begin with it.
         upstream_model: What it is asked for.
         keys: How many of its keys are used.
-        reason: Why it is not tried, or "".
+        state: Of the best of its keys.
+        rests: The keys that are not asked now.
+        under_way: Requests that it is busy with, in the process that answers; None where no server does.
+        stream_ms, answer_ms: Until the first token of a stream, and until a whole answer: decaying means in
+            milliseconds, None where nothing is known.
+        conversation: Whether it comes first since it has the conversation that was asked about.
+        conversations: How many it has.
+        reason: Why it is not tried, or comes last; or "".
     """
 
     turn: int
     channel: str
     type: str
+    model: str
+    group: str
     priority: int
     weight: int
     share: float
     keys: int
     upstream_model: str
+    state: State = "up"
+    rests: tuple[KeyRest, ...] = ()
+    under_way: int | None = None
+    stream_ms: int | None = None
+    answer_ms: int | None = None
+    conversation: bool = False
+    conversations: int = 0
     reason: str = ""
 
 
@@ -43,24 +84,66 @@ class Routed(Struct, frozen=True):
     """Where a model's requests go.
 
     Attributes:
+        strategy: How one of several channels of a turn is chosen.
+        live: Whether a server has answered, and not the database.
         problems: What refuses a request before any channel is looked for.
         steps: The channels in the order they are tried, then those that are not.
     """
 
     model: str
     group: str
+    strategy: str
+    live: bool
     problems: tuple[str, ...]
     steps: tuple[Step, ...]
 
 
-def route(local: Local, model: str, *, group: str = "", token: str = "") -> Routed:
+class _Now:
+    """What is known of the channels at this moment."""
+
+    def __init__(self, local: Local, there: Stored) -> None:
+        serving = local.serving
+        self.live = serving is not None
+        if serving is not None:
+            self.now = serving.clock()
+            self.health, self.figures, self.affinity = serving.health, serving.figures, serving.affinity
+            self.router = serving.router
+            picture = serving.snapshot
+        else:
+            self.now = time.time()
+            self.health, self.figures, self.affinity = Health(), Figures(), Affinity()
+            self.router = Router(Random(), self.health, self.figures)  # noqa: S311  (it chooses nothing here)
+            picture = build(there, lambda reference: _resolve(local, reference), lambda _: None)
+            self.health.take_over(there.rests, picture.channels, self.now)
+        self.channels = {channel.id: channel for channel in picture.channels}
+        self.held = self.affinity.count(self.now)
+
+    def rests(self, channel: Channel, model: str) -> Iterator[KeyRest]:
+        """Yield the keys of a channel that are not asked for a model."""
+        for key, position in enumerate(channel.positions):
+            state, row = self.health.why(channel, key, model, self.now)
+            if row is not None:
+                waits = self.health.waits(channel, key, model, self.now)
+                told: State = "waiting" if waits else state
+                until = 0.0 if row.kind == "dead" else waits or row.until
+                yield KeyRest(position, told, until, row.reason)
+
+
+def _resolve(local: Local, reference: str) -> Secret:
+    if reference.startswith("cmd:"):
+        return Secret(reference)  # not run for an explanation
+    return local.resolve(reference)
+
+
+def route(local: Local, model: str, *, group: str = "", token: str = "", conversation: str = "") -> Routed:
     """Return where requests for `model` go.
 
     Args:
-        local: The database and what resolves references.
+        local: The database, what resolves references, and what serves.
         model: As a caller names it.
         group: For callers of this group; the token's, or `default`, when "".
         token: For this token, by name or id.
+        conversation: For requests of this conversation of the token's user, as the client calls it.
 
     Raises:
         NotFound: There is no such token.
@@ -68,8 +151,10 @@ def route(local: Local, model: str, *, group: str = "", token: str = "") -> Rout
     db = local.db
     there = stored.load(db)
     problems: list[str] = []
+    user_id = 0
     if token:
         view = tokens.get(db, token)
+        user_id = users.get(db, view.user).id
         if view.state != "enabled":
             problems.append(f"token {view.name!r} is {view.state}")
         if view.models and model not in Models(view.models):
@@ -81,52 +166,125 @@ def route(local: Local, model: str, *, group: str = "", token: str = "") -> Rout
     book = price_book(there, lambda _: None, local.path.resolve().parent)
     if book.find(model) is None:
         problems.append("it has no price")
+    now = _Now(local, there)
     listed = channels.list_channels(db)
-    reasons = [_reason(local, channel, model, group) for channel in listed]
-    used = [channel for channel, reason in zip(listed, reasons, strict=True) if not reason]
-    rest = [_step(c, model, reason=r) for c, r in zip(listed, reasons, strict=True) if r]
-    steps = [*_tiers(used, model), *rest]
-    if not used:
-        problems.append(f"no channel of group {group!r} serves it{_elsewhere(listed, model)}")
-    return Routed(model, group, tuple(problems), tuple(steps))
-
-
-def _tiers(used: Sequence[ChannelView], model: str) -> list[Step]:
+    members = (there.groups[group].members if group in there.groups else ()) or (group,)
+    spec = there.models.get(model)
     steps: list[Step] = []
-    for turn, priority in enumerate(sorted({c.spec.priority for c in used}, reverse=True), 1):
+    turn = 0
+    for asked in (model, *(spec.fallback if spec else ())):
+        if asked != model and book.find(asked) is None:
+            continue
+        preferred = now.affinity.find((user_id, asked, conversation), now.now) if conversation else None
+        for member in members:
+            used = [c for c in listed if not _reason(local, c, asked, (member,))]
+            found = list(_turns(now, used, asked, member, there.routing.strategy, preferred, turn))
+            turn = max([turn, *(step.turn for step in found)])
+            steps += found
+    if not steps:
+        problems.append(f"no channel of group {group!r} serves it{_elsewhere(listed, model)}")
+    tried = {step.channel for step in steps}
+    steps += (_step(now, c, model, "", reason=_reason(local, c, model, members)) for c in listed if c.name not in tried)
+    return Routed(model, group, there.routing.strategy, now.live, tuple(problems), tuple(steps))
+
+
+def _turns(
+    now: _Now,
+    used: Sequence[ChannelView],
+    model: str,
+    group: str,
+    strategy: str,
+    preferred: Preferred | None,
+    turn: int,
+) -> Iterator[Step]:
+    """Yield the channels of a group in the order they are tried, from the turn after `turn`."""
+    last: list[ChannelView] = []
+    for priority in sorted({c.spec.priority for c in used}, reverse=True):
         tier = [c for c in used if c.spec.priority == priority]
-        total = sum(c.spec.weight for c in tier)
-        for channel in sorted(tier, key=lambda c: (-c.spec.weight, c.id)):
-            share = channel.spec.weight / total if total else 1 / len(tier)
-            steps.append(replace(_step(channel, model), turn=turn, share=share))
-    return steps
+        awake = [c for c in tier if _state(now, c, model)[0] in ("up", "half_open")]
+        last += (c for c in tier if c not in awake)
+        if not awake:
+            continue
+        turn += 1
+        ready = [now.channels[c.id] for c in awake if c.id in now.channels]
+        best = {c.id for c in now.router.best(ready, strategy, model, False)} if ready else {c.id for c in awake}
+        first = preferred.channel if preferred and any(c.id == preferred.channel for c in awake) else None
+        total = sum(c.spec.weight for c in awake if c.id in best)
+        for channel in sorted(awake, key=lambda c: (c.id != first, c.id not in best, -c.spec.weight, c.id)):
+            weight = channel.spec.weight / total if total else 1 / len(best)
+            share = weight if channel.id in best else 0.0
+            if first is not None:
+                share = float(channel.id == first)
+            yield _step(now, channel, model, group, turn=turn, share=share, held=channel.id == first)
+    for channel in last:
+        if _state(now, channel, model)[0] == "waiting":
+            yield _step(now, channel, model, group, reason="its upstream has said how long to leave it alone")
+        else:
+            turn += 1
+            yield _step(
+                now, channel, model, group, turn=turn, share=1, reason="it rests: asked when nobody else answers"
+            )
 
 
-def _step(channel: ChannelView, model: str, *, reason: str = "") -> Step:
+def _state(now: _Now, channel: ChannelView, model: str) -> tuple[State, tuple[KeyRest, ...]]:
+    """Return the state of the best of a channel's keys, and the keys that are not asked."""
+    ready = now.channels.get(channel.id)
+    if ready is None:
+        return "up", ()
+    rests = tuple(now.rests(ready, model))
+    if len(rests) < len(ready.keys):
+        return "up", rests
+    states = {rest.state for rest in rests}
+    order: tuple[State, ...] = ("half_open", "resting", "waiting")
+    return next(state for state in order if state in states), rests
+
+
+def _step(
+    now: _Now,
+    channel: ChannelView,
+    model: str,
+    group: str,
+    *,
+    turn: int = 0,
+    share: float = 0,
+    held: bool = False,
+    reason: str = "",
+) -> Step:
     spec = channel.spec
     asked, seen = model, {model}
     while (mapped := spec.model_mapping.get(asked)) and mapped not in seen:
         seen.add(mapped)
         asked = mapped
+    state, rests = _state(now, channel, model)
+    latencies = now.figures.latencies(channel.id, model)
     return Step(
-        turn=0,
+        turn=turn,
         channel=channel.name,
         type=spec.type,
+        model=model,
+        group=group,
         priority=spec.priority,
         weight=spec.weight,
-        share=0,
+        share=share,
         keys=len(channel.references) - len(channel.key_states),
         upstream_model=asked,
+        state=state,
+        rests=rests,
+        under_way=now.figures.under_way(channel.id) if now.live else None,
+        stream_ms=round(latencies[True].mean * 1000) if True in latencies else None,
+        answer_ms=round(latencies[False].mean * 1000) if False in latencies else None,
+        conversation=held,
+        conversations=now.held.get(channel.id, 0),
         reason=reason,
     )
 
 
-def _reason(local: Local, channel: ChannelView, model: str, group: str) -> str:
+def _reason(local: Local, channel: ChannelView, model: str, groups: Sequence[str]) -> str:
     """Return why a channel is not tried, "" when it is."""
     spec = channel.spec
     if model not in Models(spec.models):
         return "does not serve the model"
-    if group not in spec.groups:
+    if not set(groups) & set(spec.groups):
         return f"serves the groups {', '.join(spec.groups)}" if spec.groups else "serves no group"
     if channel.state != "enabled":
         return f"{channel.state}: {channel.state_reason}".rstrip(": ")

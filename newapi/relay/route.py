@@ -216,16 +216,28 @@ class Router:
         self, left: Sequence[Channel], strategy: str, place: tuple[str, str, int], stream: bool, first: bool
     ) -> Channel:
         """Return the next of several channels of one priority; the request's `first` one takes a turn."""
-        best = left
-        if strategy == "least-busy":
-            best = self._least_busy(left)
-        elif strategy == "lowest-latency":
-            best = self._fastest(left, place[1], stream, first)
-        elif strategy == "lowest-cost":
-            best = _cheapest(left)
+        best = self.best(left, strategy, place[1], stream, explores=first)
         if len(best) == 1:
             return best[0]
         return self._in_turn(best, place) if first else self._by_chance(best)
+
+    def best(
+        self, channels: Sequence[Channel], strategy: str, model: str, stream: bool, *, explores: bool = False
+    ) -> Sequence[Channel]:
+        """Return those of several channels of one priority that a strategy is for now: they share by weight.
+
+        Args:
+            channels: One or more.
+            strategy: As `[routing]` says it.
+            model: As the caller names it.
+            stream: Whether a stream is asked for.
+            explores: Whether a channel may be tried for the sake of knowing how fast it is.
+        """
+        if strategy == "least-busy":
+            return self._least_busy(channels)
+        if strategy == "lowest-latency":
+            return self._fastest(channels, model, stream, explores)
+        return _cheapest(channels) if strategy == "lowest-cost" else channels
 
     def _in_turn(self, channels: Sequence[Channel], place: tuple[str, str, int]) -> Channel:
         """Return whose turn it is: each channel comes as often as its weight says, at even distances, never bunched.

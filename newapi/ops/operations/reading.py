@@ -6,10 +6,11 @@ from msgspec import Struct
 
 from newapi.billing.quote import Call
 from newapi.ir.usage import Usage
-from newapi.ops import groups, models, trace, usage
+from newapi.ops import groups, models, route, trace, usage
 from newapi.ops.groups import GroupView
 from newapi.ops.local import Local
 from newapi.ops.models import ModelView, Quotation
+from newapi.ops.route import Routed
 from newapi.ops.trace import Trace
 from newapi.ops.usage import By, UsageSum
 from newapi.store.ledger import RecordFilter
@@ -90,4 +91,17 @@ class ShowGroup(Struct, frozen=True):
         return groups.get(local.db, self.name)
 
 
-OPERATIONS = (SumUsage, TraceRequest, ListModels, ShowModel, QuotePrice, ListGroups, ShowGroup)
+class ExplainRoute(Struct, frozen=True):
+    """Say where requests for a model go, and why."""
+
+    model: str
+    group: str = ""
+    token: str = ""
+    conversation: str = ""
+
+    def run(self, local: Local, who: str) -> Routed:
+        """Do `ops.route.route`."""
+        return route.route(local, self.model, group=self.group, token=self.token, conversation=self.conversation)
+
+
+OPERATIONS = (SumUsage, TraceRequest, ListModels, ShowModel, QuotePrice, ListGroups, ShowGroup, ExplainRoute)

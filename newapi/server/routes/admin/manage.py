@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
+from msgspec.structs import replace
 
 from newapi.base.errors import CallerError
 from newapi.ops import operations
@@ -28,7 +29,8 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
 
 def _handler(kind: type[Operation[Any]]) -> Handler:
     def run(call: Call) -> Any:
-        gateway = LocalGateway(call.runtime.local, call.who, call.asker.role)
+        local = replace(call.runtime.local, serving=call.runtime.gateway)
+        gateway = LocalGateway(local, call.who, call.asker.role)
         return operations.plain(gateway.do(_read(call, kind)))
 
     run.__doc__ = kind.__doc__
