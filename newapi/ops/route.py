@@ -171,6 +171,7 @@ def route(local: Local, model: str, *, group: str = "", token: str = "", convers
     members = (there.groups[group].members if group in there.groups else ()) or (group,)
     spec = there.models.get(model)
     steps: list[Step] = []
+    resting: list[tuple[ChannelView, str, str]] = []
     turn = 0
     for asked in (model, *(spec.fallback if spec else ())):
         if asked != model and book.find(asked) is None:
@@ -178,9 +179,20 @@ def route(local: Local, model: str, *, group: str = "", token: str = "", convers
         preferred = now.affinity.find((user_id, asked, conversation), now.now) if conversation else None
         for member in members:
             used = [c for c in listed if not _reason(local, c, asked, (member,))]
-            found = list(_turns(now, used, asked, member, there.routing.strategy, preferred, turn))
+            rest = [c for c in used if _state(now, c, asked)[0] not in ("up", "half_open")]
+            resting += ((c, asked, member) for c in rest)
+            awake = [c for c in used if c not in rest]
+            found = list(_turns(now, awake, asked, member, there.routing.strategy, preferred, turn))
             turn = max([turn, *(step.turn for step in found)])
             steps += found
+    for channel, asked, member in resting:
+        if _state(now, channel, asked)[0] == "waiting":
+            reason = "its upstream has said how long to leave it alone"
+            steps.append(_step(now, channel, asked, member, reason=reason))
+        else:
+            turn += 1
+            reason = "it rests: asked when nobody else answers"
+            steps.append(_step(now, channel, asked, member, turn=turn, share=1, reason=reason))
     if not steps:
         problems.append(f"no channel of group {group!r} serves it{_elsewhere(listed, model)}")
     tried = {step.channel for step in steps}
@@ -190,7 +202,7 @@ def route(local: Local, model: str, *, group: str = "", token: str = "", convers
 
 def _turns(
     now: _Now,
-    used: Sequence[ChannelView],
+    awake: Sequence[ChannelView],
     model: str,
     group: str,
     strategy: str,
@@ -198,32 +210,19 @@ def _turns(
     turn: int,
 ) -> Iterator[Step]:
     """Yield the channels of a group in the order they are tried, from the turn after `turn`."""
-    last: list[ChannelView] = []
-    for priority in sorted({c.spec.priority for c in used}, reverse=True):
-        tier = [c for c in used if c.spec.priority == priority]
-        awake = [c for c in tier if _state(now, c, model)[0] in ("up", "half_open")]
-        last += (c for c in tier if c not in awake)
-        if not awake:
-            continue
+    for priority in sorted({c.spec.priority for c in awake}, reverse=True):
+        tier = [c for c in awake if c.spec.priority == priority]
         turn += 1
-        ready = [now.channels[c.id] for c in awake if c.id in now.channels]
-        best = {c.id for c in now.router.best(ready, strategy, model, False)} if ready else {c.id for c in awake}
-        first = preferred.channel if preferred and any(c.id == preferred.channel for c in awake) else None
-        total = sum(c.spec.weight for c in awake if c.id in best)
-        for channel in sorted(awake, key=lambda c: (c.id != first, c.id not in best, -c.spec.weight, c.id)):
+        ready = [now.channels[c.id] for c in tier if c.id in now.channels]
+        best = {c.id for c in now.router.best(ready, strategy, model, False)} if ready else {c.id for c in tier}
+        first = preferred.channel if preferred and any(c.id == preferred.channel for c in tier) else None
+        total = sum(c.spec.weight for c in tier if c.id in best)
+        for channel in sorted(tier, key=lambda c: (c.id != first, c.id not in best, -c.spec.weight, c.id)):
             weight = channel.spec.weight / total if total else 1 / len(best)
             share = weight if channel.id in best else 0.0
             if first is not None:
                 share = float(channel.id == first)
             yield _step(now, channel, model, group, turn=turn, share=share, held=channel.id == first)
-    for channel in last:
-        if _state(now, channel, model)[0] == "waiting":
-            yield _step(now, channel, model, group, reason="its upstream has said how long to leave it alone")
-        else:
-            turn += 1
-            yield _step(
-                now, channel, model, group, turn=turn, share=1, reason="it rests: asked when nobody else answers"
-            )
 
 
 def _state(now: _Now, channel: ChannelView, model: str) -> tuple[State, tuple[KeyRest, ...]]:

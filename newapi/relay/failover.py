@@ -63,15 +63,17 @@ class Failover:
         self._deadline = self._loop.time() + budget if budget else float("inf")
         self._waits_until = 0.0
         """How long it may wait for a place, on the loop's clock, once it does."""
-        self._tries = 0
+        self._tries: Counter[str] = Counter()
+        """By model."""
         self._tickets = 0
         self._last: NewapiError | None = None
         self._passed = Passed()
         self._over = False
-        """Whether nothing else may be asked, and whether nothing else of this model."""
-        self._model_over = False
-        self._refused: set[int] = set()
-        """Channels that are not asked again, whichever key."""
+        """Whether nobody else may be asked."""
+        self._done: set[str] = set()
+        """Models for which nobody else is asked."""
+        self._refused: set[tuple[str, int]] = set()
+        """(model, channel) that are not asked again, whichever key."""
         self._failed: Counter[str] = Counter()
         """Failures of upstreams, by their address."""
 
@@ -83,42 +85,69 @@ class Failover:
         """Yield whom to ask, after the pause that is due; each has to be told `failed` before the next, or is the last.
 
         The model that was asked for comes first, in each of the caller's groups; then, where nobody answered, what it
-        falls back to.
+        falls back to; and what rests at the very end, since an answer that may fail is better than none.
         """
         fallbacks = () if self._caller.channel_id is not None else self._snapshot.fallbacks.get(self._model, ())
+        resting: list[tuple[str, Caller, Channel, int]] = []
         for model in (self._model, *fallbacks):
-            self._tries = self._snapshot.routing.retries + 1
-            self._model_over = False
-            self._refused.clear()
-            async for candidate in self._of_model(model):
+            async for candidate in self._of_model(model, resting):
                 yield candidate
+                if self._over or model in self._done:
+                    break
             if self._over:
                 return
+        for model, caller, channel, key in resting:
+            if model in self._done:
+                continue
+            candidate = await self._candidate(model, caller, channel, key, self._passed)
+            if self._over:
+                return
+            if candidate is not None:
+                yield candidate
+                if self._over:
+                    return
 
-    async def _of_model(self, model: str) -> AsyncIterator[Candidate]:
+    async def _of_model(self, model: str, resting: list[tuple[str, Caller, Channel, int]]) -> AsyncIterator[Candidate]:
+        """Yield who is to be asked for a model; those that rest go into `resting`."""
         asked = False
         while not asked:
             passed = Passed()
+            found: list[tuple[str, Caller, Channel, int]] = []
             for caller in self._caller.in_groups():
+                later: list[tuple[Channel, int]] = []
                 for channel, key in self._gateway.router.candidates(
-                    self._snapshot, caller, model, stream=self._stream, prefers=self._prefers, passed=passed
+                    self._snapshot,
+                    caller,
+                    model,
+                    stream=self._stream,
+                    prefers=self._prefers,
+                    passed=passed,
+                    resting=later,
                 ):
-                    if channel.id in self._refused:
-                        continue
-                    if not await self._pause(channel):
-                        self._over = True
+                    candidate = await self._candidate(model, caller, channel, key, passed)
+                    if self._over:
                         return
-                    ticket = await self._enter(channel, key, passed) if channel.limited else ""
-                    if ticket is None:
-                        continue
-                    asked = True
-                    yield Candidate(channel, key, model, caller, ticket)
-                    if self._over or self._model_over:
-                        return
+                    if candidate is not None:
+                        asked = True
+                        yield candidate
+                found += ((model, caller, channel, key) for channel, key in later)
             if passed.until:
                 self._passed.note(passed.until, full=passed.full)
             if not passed.until or asked or not await self._wait(passed.until):
+                resting += found
                 return
+
+    async def _candidate(
+        self, model: str, caller: Caller, channel: Channel, key: int, passed: Passed
+    ) -> Candidate | None:
+        """Return a channel that may be asked, after the pause that is due; None where it may not."""
+        if (model, channel.id) in self._refused:
+            return None
+        if not await self._pause(channel):
+            self._over = True
+            return None
+        ticket = await self._enter(channel, key, passed) if channel.limited else ""
+        return None if ticket is None else Candidate(channel, key, model, caller, ticket)
 
     async def _enter(self, channel: Channel, key: int, passed: Passed) -> str | None:
         """Take a place at a channel and at its key; return the ticket, None where one of them is at a limit."""
@@ -171,9 +200,9 @@ class Failover:
             await sleep(pause)
         return True
 
-    def skip(self) -> None:
+    def skip(self, candidate: Candidate) -> None:
         """Note that the candidate's model cannot be asked for at all."""
-        self._model_over = True
+        self._done.add(candidate.model)
 
     def failed(self, candidate: Candidate, error: NewapiError, *, begun: bool) -> None:
         """Note how a try ended.
@@ -192,18 +221,20 @@ class Failover:
             return
         if too_long(error):
             self._over = candidate.caller.channel_id is not None or not self._snapshot.fallbacks.get(self._model)
-            self._model_over = True
+            self._done.add(candidate.model)
             return
         if not worth_another(error, self._snapshot.routing.retry_on):
             self._over = True
             return
+        place = (candidate.model, candidate.channel.id)
         if not sent:
-            self._refused.add(candidate.channel.id)  # the request does not fit this channel, whichever key it uses
+            self._refused.add(place)  # the request does not fit this channel, whichever key it uses
             return
-        self._tries -= 1
-        self._model_over = self._tries <= 0
+        self._tries[candidate.model] += 1
+        if self._tries[candidate.model] > self._snapshot.routing.retries:
+            self._done.add(candidate.model)
         if isinstance(error, UpstreamError) and error.kind == "connect":
-            self._refused.add(candidate.channel.id)  # its other keys are asked at the same place
+            self._refused.add(place)  # its other keys are asked at the same place
         if isinstance(error, UpstreamError) and error.upstream_status not in _KEYS_ALONE:
             self._failed[candidate.channel.base_url] += 1
 

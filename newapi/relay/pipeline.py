@@ -196,7 +196,7 @@ class _Run:
             same = candidate.model == order.peek.model and candidate.caller is order.caller
             if not same and not await self._turn_to(candidate, asked):
                 failover.leave(candidate, 0)
-                failover.skip()
+                failover.skip(candidate)
                 continue
             channel, key = self.asked = candidate.channel, candidate.key
             self.began = asyncio.get_running_loop().time()

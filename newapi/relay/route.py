@@ -107,13 +107,15 @@ class Router:
         stream: bool = False,
         prefers: Prefers = lambda _caller, _model: None,
         passed: Passed | None = None,
+        resting: list[tuple[Channel, int]] | None = None,
     ) -> Iterator[tuple[Channel, int]]:
         """Yield (channel, index of its key), best first, none twice.
 
         Highest priority first; within a priority what is preferred, then by `[routing] strategy`; a channel's other
         keys come after the other channels of its priority have been tried, since one bad key says little about the next
-        one. Keys that rest come at the very end: when all rest, an answer that may fail is better than none. But for
-        those whose upstream has said how long to leave them alone: they are passed over, and `passed` is told.
+        one. Keys that rest come at the very end: when all rest, an answer that may fail is better than none; where
+        `resting` is given they go there instead. But for those whose upstream has said how long to leave them alone:
+        they are passed over, and `passed` is told.
         """
         if caller.channel_id is not None:
             pinned = next((c for c in snapshot.channels if c.id == caller.channel_id), None)
@@ -123,7 +125,7 @@ class Router:
         if snapshot is not self._seen:  # other weights: the turns begin anew
             self._seen = snapshot
             self._due.clear()
-        resting: list[tuple[Channel, int]] = []
+        later: list[tuple[Channel, int]] = []
         preferred: Preferred | None = None
         looked = False
         for tier in snapshot.route(caller.group, model):
@@ -131,11 +133,13 @@ class Router:
             if not looked and (len(tier) > 1 or len(best.keys) > 1):
                 preferred, looked = prefers(caller, model), True
             place = (caller.group, model, best.priority)
-            yield from self._tier(tier, snapshot.routing, place, stream, preferred, resting)
-        for channel, key in resting:
+            yield from self._tier(tier, snapshot.routing, place, stream, preferred, later)
+        for channel, key in later:
             if until := self._health.waits(channel, key, model, self._clock()):
                 if passed is not None:
                     passed.note(until)
+            elif resting is not None:
+                resting.append((channel, key))
             else:
                 yield channel, key
 

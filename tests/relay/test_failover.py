@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from newapi.base.errors import UpstreamError
+from newapi.config.schema import HealthSpec
 from newapi.relay import failover
 from newapi.relay.pipeline import relay
-from newapi.relay.snapshot import Snapshot
+from newapi.relay.snapshot import Channel, Snapshot
 from tests.relay.test_pipeline import (
     STREAMED,
     Stage,
@@ -260,6 +262,38 @@ async def test_nobody_in_the_list_serves_it(staged: Staging) -> None:
     listed(stage)
     sink = await stage.ask(entry("openai_chat", stream=False))
     assert (sink.status, "under group auto" in sink.json["error"]["message"]) == (503, True)
+
+
+async def test_what_rests_comes_after_other_groups_and_other_models(staged: Staging) -> None:
+    each = {0: {"groups": ["cheap"], **served("gpt-4o")}, 1: {"groups": ["default"], **served("gpt-4o")}}
+    stage = await staged(*[answers(whole())] * 3, each={**each, 2: {"groups": ["default"], **served("mini")}})
+    listed(stage)
+    gateway = stage.world.gateway
+    one, two, _ = gateway.snapshot.channels
+
+    def rests(found: Channel, model: str) -> None:
+        for _ in range(3):
+            failure = UpstreamError("broke", upstream_status=500, status=500)
+            gateway.health.failed(found, 0, model, failure, HealthSpec(), gateway.clock())
+
+    rests(one, "gpt-4o")
+    await stage.ask(entry("openai_chat", stream=False))
+    rests(two, "gpt-4o")
+    await stage.again()
+    assert stage.tried() == ["c2", "c3"]
+
+
+async def test_what_rests_is_asked_when_nobody_else_answers(staged: Staging) -> None:
+    stage = await staged(answers(whole()), fails(500), prices=PRICES, each={0: served("gpt-4o"), 1: served("mini")})
+    gateway = stage.world.gateway
+    for _ in range(3):
+        failure = UpstreamError("broke", upstream_status=500, status=500)
+        gateway.health.failed(gateway.snapshot.channels[0], 0, "gpt-4o", failure, HealthSpec(), gateway.clock())
+    assert (await stage.ask(entry("openai_chat", stream=False))).status == 200
+    assert stage.tried() == ["c2", "c1"]
+    row = stage.row()
+    assert (row.model, row.quota) == ("gpt-4o", 10 * 1 + 4 * 4)
+    assert "asked_model" not in row.bill
 
 
 # -- conversations -------------------------------------------------------------------------------
