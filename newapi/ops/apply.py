@@ -243,7 +243,8 @@ def token_columns(spec: TokenSpec, user_id: int, vault: Vault, key: Secret, now:
 
 
 def _state(spec: ChannelSpec) -> dict[str, Any]:
-    return {"state": "enabled", "state_reason": ""} if spec.enabled else {"state": "disabled", "state_reason": BY_HAND}
+    state = ("enabled", "") if spec.enabled else ("disabled", BY_HAND)
+    return {"state": state[0], "state_reason": state[1], "disabled_until": 0}
 
 
 def _state_after(spec: ChannelSpec, row: ChannelRow, fields: set[str]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class ChannelView(Struct, frozen=True):
         balance: USD, as the upstream said it last.
         key_states: Position of each key that is not used.
         legacy: Fields of New API's that mean nothing here.
+        disabled_until: When it comes back by itself, unix seconds; 0 where it does not.
     """
 
     id: int
@@ -67,6 +68,7 @@ class ChannelView(Struct, frozen=True):
     balance_at: float
     key_states: Mapping[int, KeyState]
     legacy: Mapping[str, Any]
+    disabled_until: float = 0
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -241,9 +243,16 @@ def edit(
 
 
 def switch(
-    db: Database, ids: Collection[int], state: State, *, who: str, reason: str = "", now: float | None = None
+    db: Database,
+    ids: Collection[int],
+    state: State,
+    *,
+    who: str,
+    reason: str = "",
+    until: float = 0,
+    now: float | None = None,
 ) -> int:
-    """Enable or disable channels; return how many changed.
+    """Enable or disable channels, for good or until a moment (unix seconds); return how many changed.
 
     What health holds against one that is enabled, and against its keys, is forgotten. The file goes on saying
     whether a declared channel is enabled; one that it disables is enabled until the next apply.
@@ -259,12 +268,14 @@ def switch(
             if enabled:
                 rests.reset(c, view.id, now)
                 left = {position: key for position, key in left.items() if key.state != "tripped"}
-            if view.state == state and (view.spec.enabled or not enabled) and len(left) == len(view.key_states):
+            is_so = view.state == state and (view.spec.enabled or not enabled) and len(left) == len(view.key_states)
+            if is_so and view.disabled_until == until:
                 continue
             columns: dict[str, Any] = {
                 "state": state,
                 "key_states": _json({str(k): v for k, v in left.items()}),
                 "state_reason": "" if enabled else reason or BY_HAND,
+                "disabled_until": 0 if enabled else until,
             }
             columns["updated_at"] = now
             if view.spec.enabled != enabled and (enabled or not view.managed):
@@ -273,6 +284,12 @@ def switch(
             audit.note(c, audit.Entry(now, who, f"channel.{'enable' if enabled else 'disable'}", view.name))
             changed += 1
     return changed
+
+
+def bring_back(db: Database, *, now: float | None = None) -> int:
+    """Enable the channels that were disabled for a while, which is over; return how many."""
+    due = channels.due(db, time.time() if now is None else now)
+    return switch(db, due, "enabled", who="newapi", now=now) if due else 0
 
 
 def delete(db: Database, ids: Collection[int], *, who: str, now: float | None = None) -> int:
@@ -426,6 +443,7 @@ def _view(record: ChannelRecord) -> ChannelView:
         balance_at=record.balance_at,
         key_states=states,
         legacy=specs.decode(record.legacy, dict[str, Any], what) if record.legacy else {},
+        disabled_until=record.disabled_until,
     )
 
 

@@ -73,3 +73,8 @@ def _lines(kind: str, spec: Struct) -> Iterator[str]:
         else:
             path = f"{kind}.{field.encode_name}"
             yield f"{field.encode_name} = {value_of(path, value)}"
+
+
+def table(kind: str, name: str, spec: Struct) -> str:
+    """Return one object as its table of a configuration file."""
+    return _table(f"{kind}.{key(name)}", list(_lines(kind, spec)))

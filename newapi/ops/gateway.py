@@ -121,8 +121,10 @@ class Gateway(Protocol):
         """Return one channel by its name or id."""
         ...
 
-    def switch(self, ids: Collection[int], state: Literal["enabled", "disabled"], *, reason: str = "") -> int:
-        """Enable or disable channels; return how many changed."""
+    def switch(
+        self, ids: Collection[int], state: Literal["enabled", "disabled"], *, reason: str = "", until: float = 0
+    ) -> int:
+        """Enable or disable channels, for good or until a moment; return how many changed."""
         ...
 
     def records(self, wanted: RecordFilter) -> list[StoredRecord]:
@@ -206,8 +208,10 @@ class LocalGateway:
     def channel(self, name: str) -> ChannelView:
         return channels.get(self._db, name)
 
-    def switch(self, ids: Collection[int], state: Literal["enabled", "disabled"], *, reason: str = "") -> int:
-        return channels.switch(self._db, ids, state, who=self._who, reason=reason)
+    def switch(
+        self, ids: Collection[int], state: Literal["enabled", "disabled"], *, reason: str = "", until: float = 0
+    ) -> int:
+        return channels.switch(self._db, ids, state, who=self._who, reason=reason, until=until)
 
     def records(self, wanted: RecordFilter) -> list[StoredRecord]:
         return logs.records(self._db, wanted)

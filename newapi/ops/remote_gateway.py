@@ -107,8 +107,10 @@ class RemoteGateway:
     def channel(self, name: str) -> ChannelView:
         return self._get(ChannelView, f"manage/channels/{quote(name, safe='')}")
 
-    def switch(self, ids: Collection[int], state: Literal["enabled", "disabled"], *, reason: str = "") -> int:
-        body = msgspec.json.encode({"ids": list(ids), "state": state, "reason": reason})
+    def switch(
+        self, ids: Collection[int], state: Literal["enabled", "disabled"], *, reason: str = "", until: float = 0
+    ) -> int:
+        body = msgspec.json.encode({"ids": list(ids), "state": state, "reason": reason, "until": until})
         return self._post(int, "manage/channels", {}, body)
 
     def records(self, wanted: RecordFilter) -> list[StoredRecord]:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from newapi.base.secret import Secret
 from newapi.config.schema import HealthSpec
-from newapi.ops import breakers
+from newapi.ops import breakers, channels
 from newapi.ops.local import Local
 from newapi.ops.notices import Board, Notice, of_alert
 from newapi.ops.processes import Processes
@@ -164,6 +164,10 @@ class Runtime:
         """Ask what health disabled, and enable what answers. Waits for upstreams: call it in a thread."""
         breakers.probe_disabled(self.local)
 
+    def _bring_back(self) -> None:
+        """Enable the channels that were disabled for a while, which is over."""
+        channels.bring_back(self.local.db)
+
     def _jobs(self) -> list[Job]:
         """Return what one process does for all."""
 
@@ -175,6 +179,7 @@ class Runtime:
 
         upkeep = self.upkeep
         return [
+            Job("enabling what was disabled for a while", lambda: 1.0, self._bring_back, first=True),
             Job("asking tripped channels", lambda: health().probe_every, self._probe),
             Job("telling of alerts", self._alerts_every, self._tell_of_alerts, first=True),
             Job("asking for balances", lambda: health().balance_every, tell(lambda: upkeep.balances(health()))),

@@ -24,6 +24,7 @@ class ChannelRecord(Struct, frozen=True):
         used: Quota.
         tested_at, balance_at: Unix seconds, 0 for never.
         balance: USD.
+        disabled_until: Unix seconds; 0 where it is disabled until somebody enables it.
     """
 
     id: int
@@ -41,6 +42,7 @@ class ChannelRecord(Struct, frozen=True):
     balance_at: float
     key_states: str | None
     legacy: str | None
+    disabled_until: float
 
 
 _COLUMNS = (
@@ -59,6 +61,7 @@ _COLUMNS = (
     Channel.balance_at,
     Channel.key_states,
     Channel.legacy,
+    Channel.disabled_until,
 )
 
 
@@ -74,6 +77,13 @@ def select(
     if state is not None:
         query = query.where(Channel.state == state)
     return [ChannelRecord(*row) for row in query.tuples().execute(c)]
+
+
+def due(db: Database, now: float) -> list[int]:
+    """Return the ids of the channels that were disabled for a while, which is over."""
+    waiting = (Channel.state == "disabled") & (Channel.disabled_until > 0) & (Channel.disabled_until <= now)
+    with db.reading() as c:
+        return [id for (id,) in Channel.select(Channel.id).where(waiting).tuples().execute(c)]
 
 
 def names(c: peewee.Database) -> list[str]:

@@ -114,6 +114,7 @@ class Channel(_Base):
     balance_at = DoubleField(default=0)
     key_states = TextField(null=True)
     legacy = TextField(null=True)
+    disabled_until = DoubleField(default=0)
 
 
 class Group(_Base):

@@ -9,6 +9,7 @@ import typer
 from newapi.cli.commands._options import when
 
 if TYPE_CHECKING:
+    from newapi.base.secret import Secret
     from newapi.ops.channels import ChannelView
     from newapi.ops.gateway import Gateway
 
@@ -22,7 +23,7 @@ def row(channel: ChannelView) -> dict[str, Any]:
         "name": channel.name,
         "type": spec.type,
         "state": channel.state,
-        "why": channel.state_reason,
+        "why": why(channel),
         "priority": spec.priority,
         "weight": spec.weight,
         "groups": ", ".join(spec.groups),
@@ -31,6 +32,12 @@ def row(channel: ChannelView) -> dict[str, Any]:
         "tested": f"{when(channel.tested_at)}, {channel.response_ms} ms" if channel.tested_at else "",
         "made_by": channel.managed or "command",
     }
+
+
+def why(channel: ChannelView) -> str:
+    """Return why a channel is not enabled, and until when."""
+    until = f"until {when(channel.disabled_until)}" if channel.disabled_until else ""
+    return ", ".join(filter(None, (channel.state_reason, until)))
 
 
 def full(channel: ChannelView) -> dict[str, Any]:
@@ -58,4 +65,29 @@ def chosen(there: Gateway, names: list[str] | None, tag: str | None) -> list[Cha
     found = [channel for channel in there.channels() if channel.spec.tag == tag]
     if not found:
         raise NotFound(f"No channel has the tag {tag!r}")
+    return found
+
+
+def declared(channel: ChannelView) -> None:
+    """Say that the file has the last word, where it declares a channel that a command changes."""
+    from newapi.cli.output import note
+
+    if channel.managed:
+        note(f"The configuration declares {channel.name}: the next apply makes it what the file says.")
+
+
+def keys_from_stdin() -> tuple[Secret, ...]:
+    """Return the keys on standard input, a line each.
+
+    Raises:
+        WrongUsage: There are none.
+    """
+    import sys
+
+    from newapi.base.secret import Secret
+    from newapi.cli.output import WrongUsage
+
+    found = tuple(Secret(line.strip()) for line in sys.stdin.read().splitlines() if line.strip())
+    if not found:
+        raise WrongUsage("Standard input has no key", hint="printf '%s' \"$KEY\" | newapi channel … --key-stdin")
     return found

@@ -12,6 +12,7 @@ def disable(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Their names, or ids.")] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="Those with this tag.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
+    for_: Annotated[str | None, typer.Option("--for", help="It comes back by itself then: `2h`.")] = None,
     dry_run: DryRun = False,
     config: ConfigFile = None,
     server: ServerUrl = None,
@@ -22,16 +23,22 @@ def disable(
 
     Examples:
         newapi channel disable openai-main --reason 'key leaked'
-        newapi channel disable --tag prod
+        newapi channel disable --tag prod --for 2h
     """
+    import time
+
     from newapi.cli.commands._gateway import gateway
+    from newapi.cli.commands._options import read, seconds, when
     from newapi.cli.commands.channel._view import chosen
     from newapi.cli.output import note
 
+    length = read("--for", for_, seconds)
+    until = time.time() + length if length else 0.0
+    told = f" until {when(until)}" if until else ""
     there = gateway(config, server=server, context=context, token_file=token_file)
     found = chosen(there, names, tag)
     if dry_run:
-        note(f"Would disable {', '.join(c.name for c in found)}.")
+        note(f"Would disable {', '.join(c.name for c in found)}{told}.")
         return
-    changed = there.switch([c.id for c in found], "disabled", reason=reason)
-    note(f"Disabled {changed} of {len(found)}.")
+    changed = there.switch([c.id for c in found], "disabled", reason=reason, until=until)
+    note(f"Disabled {changed} of {len(found)}{told}.")

@@ -47,11 +47,12 @@ class NewToken(Struct, frozen=True):
 
 
 class Switch(Struct, frozen=True):
-    """Channels to be enabled or disabled."""
+    """Channels to be enabled, or disabled: for good or `until` a moment, unix seconds."""
 
     ids: tuple[int, ...]
     state: Literal["enabled", "disabled"]
     reason: str = ""
+    until: float = 0
 
 
 def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
@@ -161,7 +162,7 @@ def channel(call: Call) -> Any:
 def switch(call: Call) -> int:
     """Enable or disable channels; return how many changed."""
     wanted = call.read(Switch)
-    return _gateway(call).switch(wanted.ids, wanted.state, reason=wanted.reason)
+    return _gateway(call).switch(wanted.ids, wanted.state, reason=wanted.reason, until=wanted.until)
 
 
 def logs(call: Call) -> Any:
