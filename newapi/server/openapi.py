@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from newapi import __version__
 from newapi.ops.operations import schema_of
 from newapi.server.routes.account import account_routes
+from newapi.server.routes.admin.auth import Reply
 from newapi.server.routes.health import health_routes
 
 JsonObject = dict[str, Any]
@@ -167,8 +168,14 @@ def _answer(function: Callable[..., Any] | None) -> JsonObject:
     if function is None:
         return {"description": "Done."}
     returned = typing.get_type_hints(function).get("return")
-    if isinstance(returned, type) and issubclass(returned, Response):
-        return {"description": "Done.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    type_ = typing.get_origin(returned) or returned
+    if isinstance(type_, type) and issubclass(type_, Response):
+        plain_text = "application/toml" if typing.get_args(returned) == (str,) else ""
+        media = getattr(type_, "answers", plain_text) or "application/json"
+        schemas = {"application/json": {"type": "object"}, "application/toml": {"type": "string"}}
+        return {"description": "Done.", "content": {media: {"schema": schemas.get(media, {})}}}
+    if returned is Reply:
+        returned = Any  # the data of its own
     properties: JsonObject = {"success": {"type": "boolean"}, "message": {"type": "string"}}
     try:
         properties["data"] = {"anyOf": [_schema(returned), {"type": "null"}]}

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, ClassVar
 
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
@@ -61,9 +61,12 @@ def _range(call: Call) -> str:
 class EventStream(Response[bytes]):
     """An answer that goes on until the watcher hangs up, may not watch any more, or the server ends."""
 
+    answers: ClassVar = "text/event-stream"
+    """What the OpenAPI document says it is."""
+
     def __init__(self, call: Call, topics: tuple[Topic, ...], range: str) -> None:
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        super().__init__(b"", media_type="text/event-stream", headers=headers)
+        super().__init__(b"", media_type=self.answers, headers=headers)
         self._call = call
         self._topics = topics
         self._range = range
@@ -79,7 +82,7 @@ class _Endless(ASGIResponse):
     _should_set_content_length = False
 
     def __init__(self, call: Call, events: AsyncGenerator[bytes], headers: Any) -> None:
-        super().__init__(media_type="text/event-stream", headers=headers)
+        super().__init__(media_type=EventStream.answers, headers=headers)
         self._call = call
         self._events = events
 
