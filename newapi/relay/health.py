@@ -331,15 +331,23 @@ class Health:
         return {channel_id for channel_id, *_ in self._breakers}
 
     def rest(self, channel: Channel, now: float) -> Rest | None:
-        """Return what of a channel rests, for whichever model; None where nothing does."""
+        """Return what of a channel rests; None where nothing does.
+
+        A key rests when it does for whatever is asked: one that rests for some of the channel's models is up.
+        """
         if not self._breakers:
             return None
-        found: dict[str, list[_Breaker]] = {}
-        for (id, key_print, _), breaker in self._breakers.items():
+        found: dict[str, dict[str, _Breaker]] = {}
+        for (id, key_print, model), breaker in self._breakers.items():
             if id == channel.id and _state(breaker, now) != "up":
                 for affected in (key_print,) if key_print else channel.prints:
-                    found.setdefault(affected, []).append(breaker)
-        keys = [found[p] for p in channel.prints if p in found]
+                    found.setdefault(affected, {})[model] = breaker
+        served = channel.models
+        keys = [
+            list(rests.values())
+            for p in channel.prints
+            if (rests := found.get(p)) and ("" in rests or (not served.globs and served.exact <= rests.keys()))
+        ]
         if not keys:
             return None
         untils = [b.rest.until for rests in keys for b in rests if b.rest is not None and b.rest.kind != "dead"]
