@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 from textual.binding import Binding, BindingType
 
 from newapi.base.units import usd
-from newapi.config.schema import ModelSpec
+from newapi.config.schema import ModelSpec, Tier
 from newapi.ir.usage import Usage
 from newapi.ops.gateway import Gateway
 from newapi.ops.groups import GroupView
@@ -270,14 +270,15 @@ def _spec(model: ModelView) -> ModelSpec:
         return ModelSpec(price=dollars(model.per_call), fallback=model.fallback)
     if not model.rates:
         return ModelSpec(fallback=model.fallback)
-    first = model.rates[0]
-    return ModelSpec(
-        input=dollars(first.input),
-        output=dollars(first.output),
-        cached_input=dollars(first.cached_input),
-        cache_write=dollars(first.cache_write),
-        fallback=model.fallback,
-    )
+    first, *others = model.rates
+    if others:
+        tiers = tuple(Tier(up_to=rates.up_to, **_dollars(rates, dollars)) for rates in model.rates)
+        return ModelSpec(tiers=tiers, fallback=model.fallback)
+    return ModelSpec(fallback=model.fallback, **_dollars(first, dollars))
+
+
+def _dollars(rates: RatesView, read: Callable[[str], Decimal]) -> dict[str, Any]:
+    return {bucket: read(getattr(rates, bucket)) for bucket, _ in _BUCKETS}
 
 
 # -- cells -------------------------------------------------------------------------------------

@@ -191,6 +191,7 @@ async def dashboard(  # type: ignore[no-untyped-def]
     theme: str = "textual-dark",
     gateway: bool = True,
     config: str = CONFIG,
+    file: bool = True,
 ):
     """Run the dashboard with one screen in front, after `minutes` of a recording."""
     there, local, path = here(directory, config)
@@ -202,7 +203,7 @@ async def dashboard(  # type: ignore[no-untyped-def]
             yield told
         await asyncio.Event().wait()
 
-    source = Source("prod", "server", watch, there if gateway else None, config=path)
+    source = Source("prod", "server", watch, there if gateway else None, config=path if file else None)
     app = Tui(lambda _: source, "prod", Options(read_only=read_only, theme=theme))
     async with app.run_test(size=size) as pilot:
         seen = Seen(app, pilot, there, local, path)
