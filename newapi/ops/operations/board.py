@@ -64,21 +64,6 @@ class RewriteChannel(Struct, frozen=True):
         return channels.edit(local, self.id, lambda view: Told(self.spec, view.legacy), name=self.name or None, who=who)
 
 
-class SwitchKeys(Struct, frozen=True):
-    """Enable or disable keys of a channel, by their positions; the first is 0."""
-
-    id: int
-    positions: tuple[int, ...]
-    enabled: bool
-    reason: str = ""
-
-    def run(self, local: Local, who: str) -> ChannelView:
-        """Do `ops.channels.switch_keys`."""
-        return channels.switch_keys(
-            local.db, self.id, self.positions, enabled=self.enabled, reason=self.reason, who=who
-        )
-
-
 class WakeChannels(Struct, frozen=True):
     """Forget what was held against channels: those that rest are tried again at once."""
 
@@ -107,4 +92,4 @@ class Detach(Struct, frozen=True):
         return board.detach(local.db, self.kind, self.name, who=who)
 
 
-OPERATIONS = (BoardTokens, BoardUsers, RankChannels, RewriteChannel, SwitchKeys, WakeChannels, Detach)
+OPERATIONS = (BoardTokens, BoardUsers, RankChannels, RewriteChannel, WakeChannels, Detach)

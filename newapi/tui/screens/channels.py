@@ -14,8 +14,8 @@ from newapi.ops.channel_probe import Tested
 from newapi.ops.channels import ChannelView
 from newapi.ops.gateway import Gateway
 from newapi.ops.live import ChannelRow
-from newapi.ops.operations.board import RankChannels, SwitchKeys, WakeChannels
-from newapi.ops.operations.channels import AskBalances, ProbeChannels
+from newapi.ops.operations.board import RankChannels, WakeChannels
+from newapi.ops.operations.channels import AskBalances, ProbeChannels, SwitchKeys
 from newapi.tui.model import Model
 from newapi.tui.screens._edit import Editing
 from newapi.tui.screens._grid import called, head, said, shell, toml_of
@@ -395,7 +395,7 @@ class ChannelsScreen(Editing[Item]):
                     shell("newapi", "channel", "keys", view.name, f"--{act.kind}", str(act.position)),
                     what=[view.references[act.position]],
                 ),
-                lambda there, _: there.do(SwitchKeys(view.id, (act.position,), enabled)),
+                lambda there, _: there.do(SwitchKeys(view.name, enabled, (act.position,))),
                 lambda _: f"Key {act.position} is {act.kind}d",
             )
 
