@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from newapi.config.schema import ChannelSpec
 from newapi.ops import board, channels
 from newapi.ops.board import BoardToken, BoardUser
 from newapi.ops.channels import ChannelView
 from newapi.ops.legacy import Told
 from newapi.ops.local import Local
-from newapi.store import audit, clock, rests
 
 
 class BoardTokens(Struct, frozen=True):
@@ -52,35 +49,6 @@ class RankChannels(Struct, frozen=True):
             return [channels.edit(local, id, moved, who=who) for id in self.ids]
 
 
-class RewriteChannel(Struct, frozen=True):
-    """Make a channel what `spec` says, with the name `name`."""
-
-    id: int
-    name: str
-    spec: ChannelSpec
-
-    def run(self, local: Local, who: str) -> ChannelView:
-        """Do `ops.channels.edit`."""
-        return channels.edit(local, self.id, lambda view: Told(self.spec, view.legacy), name=self.name or None, who=who)
-
-
-class WakeChannels(Struct, frozen=True):
-    """Forget what was held against channels: those that rest are tried again at once."""
-
-    ids: tuple[int, ...]
-
-    def run(self, local: Local, who: str) -> int:
-        """Do `store.rests.reset` for each; return how many."""
-        now = time.time()
-        with local.db.writing() as c:
-            clock.lock(c)
-            for id in self.ids:
-                view = channels.find(local.db, id)
-                rests.reset(c, id, now)
-                audit.note(c, audit.Entry(now, who, "channel.wake", view.name))
-        return len(self.ids)
-
-
 class Detach(Struct, frozen=True):
     """Let commands manage a channel or a token that a file declared."""
 
@@ -92,4 +60,4 @@ class Detach(Struct, frozen=True):
         return board.detach(local.db, self.kind, self.name, who=who)
 
 
-OPERATIONS = (BoardTokens, BoardUsers, RankChannels, RewriteChannel, WakeChannels, Detach)
+OPERATIONS = (BoardTokens, BoardUsers, RankChannels, Detach)

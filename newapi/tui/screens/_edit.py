@@ -12,7 +12,8 @@ from newapi.base.errors import ConfigError
 from newapi.config.load import load
 from newapi.config.schema import ChannelSpec
 from newapi.ops.channels import ChannelView
-from newapi.ops.operations.board import Detach, RewriteChannel
+from newapi.ops.operations.board import Detach
+from newapi.ops.operations.channels import EditChannel
 from newapi.ops.toml import key
 from newapi.tui.screen import failure
 from newapi.tui.screens._grid import GridScreen, R, shell, toml_of
@@ -76,9 +77,10 @@ class Editing(GridScreen[R]):
         self._rewrite(view, name, spec)
 
     def _rewrite(self, view: ChannelView, name: str, spec: ChannelSpec) -> None:
+        rename = name if name != view.name else None
         self.ask_to(
             Ask(f"Change channel {view.name}?", shell("newapi", "channel", "edit", view.name)),
-            lambda there, _: there.do(RewriteChannel(view.id, name, spec)),
+            lambda there, _: there.do(EditChannel(view.name, spec, view.updated_at, rename)),
             lambda changed: f"Channel {changed.name} is changed",
         )
 

@@ -56,6 +56,18 @@ def moment(text: str) -> float | datetime | None:
         raise ValueError(f"{text!r} is no time: write 30d, 12h or 2030-12-31") from None
 
 
+def duration(text: str) -> float:
+    """Return the seconds of `2h`, 0 for nothing.
+
+    Raises:
+        ValueError: It is no duration.
+    """
+    try:
+        return parse_duration(text) if text else 0
+    except ValueError:
+        raise ValueError(f"{text!r} is no duration: write 30m, 2h or 1d") from None
+
+
 def budgets(text: str) -> dict[Period, Decimal]:
     """Return periods and USD of `day=$2 month=$40`; nothing for nothing.
 

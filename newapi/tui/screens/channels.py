@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -14,14 +15,15 @@ from newapi.ops.channel_probe import Tested
 from newapi.ops.channels import ChannelView
 from newapi.ops.gateway import Gateway
 from newapi.ops.live import ChannelRow
-from newapi.ops.operations.board import RankChannels, WakeChannels
+from newapi.ops.operations.board import RankChannels
 from newapi.ops.operations.channels import AskBalances, ProbeChannels, SwitchKeys
 from newapi.tui.model import Model
+from newapi.tui.screens import _typed as typed
 from newapi.tui.screens._edit import Editing
 from newapi.tui.screens._grid import called, head, said, shell, toml_of
 from newapi.tui.screens._keys import KeyAct, KeysDialog
 from newapi.tui.widgets import words
-from newapi.tui.widgets.ask import Ask, Field, Tell
+from newapi.tui.widgets.ask import Answers, Ask, Field, Tell
 from newapi.tui.widgets.grid import Column
 from newapi.tui.widgets.sparkline import sparkline
 from newapi.tui.widgets.tones import Line, Piece
@@ -203,7 +205,9 @@ class ChannelsScreen(Editing[Item]):
             case "tripped":
                 return f"{glyphs.warning} tripped", "bad"
             case _:
-                return f"{glyphs.off} disabled", "dim"
+                until = item.view.disabled_until if item.view else 0
+                left = until - self.model.now
+                return f"{glyphs.off} {f'off {words.ago(left)}' if left > 0 else 'disabled'}", "dim"
 
     def _why(self, item: Item) -> str:
         if item.view is not None and item.view.state != "enabled" and item.view.state_reason:
@@ -313,32 +317,47 @@ class ChannelsScreen(Editing[Item]):
             what.append(f"{under_way} under way {'ends' if under_way == 1 else 'end'} as usual.")
         if any(item.is_from_file for item in items):
             what.append("The file still declares it: only a change of it there lasts.")
+
+        def command(answers: Answers) -> str:
+            options = [("--for", answers["for"]), ("--reason", answers["why"])]
+            said = [word for option in options if option[1] for word in option]
+            return shell("newapi", "channel", "disable", *names, *said)
+
+        def disable(gateway: Gateway, answers: Answers) -> int:
+            seconds = typed.duration(answers["for"])
+            until = time.time() + seconds if seconds else 0
+            return gateway.switch(ids, "disabled", reason=answers["why"], until=until)
+
         self.ask_to(
             Ask(
                 f"Disable {called('channel', names)}?",
-                lambda answers: shell(
-                    "newapi", "channel", "disable", *names, *(("--reason", answers["why"]) if answers["why"] else ())
-                ),
+                command,
                 what=what,
-                fields=[Field("why", "Why", hint="for whoever looks at it later")],
+                fields=[
+                    Field("for", "For", hint="until it is enabled, or 2h", check=typed.duration),
+                    Field("why", "Why", hint="for whoever looks at it later"),
+                ],
                 yes="disable",
             ),
-            lambda there, answers: there.switch(ids, "disabled", reason=answers["why"]),
+            disable,
             lambda changed: f"Disabled {changed} of {len(ids)}",
         )
 
     def action_wake(self) -> None:
-        if items := self.chosen():
-            names, ids = [item.name for item in items], tuple(item.id for item in items)
-            self.ask_to(
-                Ask(
-                    f"Reset the breaker of {called('channel', names)}?",
-                    shell("newapi", "channel", "enable", *names),
-                    what=["What was held against it and its keys is forgotten: it is tried again at once."],
-                ),
-                lambda there, _: there.do(WakeChannels(ids)),
-                lambda changed: f"Woke {changed}",
-            )
+        items = [item for item in self.chosen() if item.state != "disabled"]
+        if not items:
+            self.notify("A disabled channel has no breaker: `u` enables it", severity="warning")
+            return
+        names, ids = [item.name for item in items], [item.id for item in items]
+        self.ask_to(
+            Ask(
+                f"Reset the breaker of {called('channel', names)}?",
+                shell("newapi", "channel", "enable", *names),
+                what=["What health held against it and its keys is forgotten: it is tried again at once."],
+            ),
+            lambda there, _: there.switch(ids, "enabled"),
+            lambda _: f"The breaker of {called('channel', names)} is reset",
+        )
 
     def action_rank(self, priority: int, weight: int) -> None:
         there = [(item, item.spec) for item in self.chosen() if item.spec is not None]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import tomllib
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,7 @@ async def test_disable_and_enable(tmp_path: Path) -> None:
         await seen.press("d")
         assert "Disable channel openai-main?" in seen.dialog
         assert "The file still declares it" in seen.dialog
+        await seen.press("tab")
         await seen.type("broken")
         assert "$ newapi channel disable openai-main --reason broken" in seen.dialog
         await seen.press("enter")
@@ -96,6 +98,22 @@ async def test_disable_and_enable(tmp_path: Path) -> None:
         await seen.press("y")
         await seen.told("Enabled 1 of 1")
         assert state(seen, "openai-main") == "enabled"
+
+
+async def test_disable_for_a_time(tmp_path: Path) -> None:
+    async with dashboard(tmp_path, "channels") as seen:
+        await seen.press("d")
+        await seen.type("soon")
+        await seen.press("enter")
+        assert "'soon' is no duration" in seen.dialog
+        await seen.press(*["backspace"] * 4)
+        await seen.type("2h")
+        assert "$ newapi channel disable openai-main --for 2h" in seen.dialog
+        before = time.time()
+        await seen.press("enter")
+        await seen.told("Disabled 1 of 1")
+        until = channels.get(seen.local.db, "openai-main").disabled_until
+        assert before + 7200 <= until <= time.time() + 7200
 
 
 async def test_several_at_once(tmp_path: Path) -> None:
@@ -135,7 +153,7 @@ async def test_reset_of_the_breaker(tmp_path: Path) -> None:
         await seen.press("B")
         assert "Reset the breaker of channel openai-main?" in seen.dialog
         await seen.press("y")
-        await seen.told("Woke 1")
+        await seen.told("The breaker of channel openai-main is reset")
         with seen.local.db.reading() as c:
             assert {row.kind for row in rests.load(c) if row.channel_id == id} == {"reset"}
 
@@ -158,6 +176,13 @@ async def test_weight_and_priority(tmp_path: Path, key: str, what: str, field: s
         await seen.press("y")
         await seen.told("Changed 1")
         assert getattr(channels.get(seen.local.db, "openai-main").spec, field) == value
+
+
+async def test_a_disabled_channel_has_no_breaker(tmp_path: Path) -> None:
+    async with dashboard(tmp_path, "channels") as seen:
+        await seen.press("end", "B")
+        await seen.told("A disabled channel has no breaker")
+        assert seen.app.screen is seen.screen
 
 
 async def test_a_test_asks_the_upstream(tmp_path: Path) -> None:
