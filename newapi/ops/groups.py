@@ -25,6 +25,7 @@ class GroupView(Struct, frozen=True):
         ratio_for: What a user of this group pays on a token of another group, in place of that group's ratio.
         selectable: Whether users may choose it for their tokens.
         requests_per_minute, tokens_per_minute, concurrency: 0 is no limit.
+        members: Of a list of groups, those that are tried, in order.
         channels: Those that serve it.
         users, tokens: How many belong to it.
         declared: Whether a configuration or a command made it.
@@ -42,6 +43,7 @@ class GroupView(Struct, frozen=True):
     users: int
     tokens: int
     declared: bool
+    members: tuple[str, ...] = ()
 
 
 def list_groups(db: Database) -> list[GroupView]:
@@ -90,4 +92,5 @@ def _view(name: str, spec: GroupSpec | None, *, channels: tuple[str, ...], users
         users=users,
         tokens=tokens,
         declared=spec is not None,
+        members=said.members,
     )

@@ -376,9 +376,8 @@ class _Work:
                 self._tokens[row["id"]] = (there.id, there.name)
                 return False
             group = _text(row, "group")
-            if group == "auto":
-                self._leave("tokens", row, "name", "group auto does not exist here: it has its owner's group")
-                group = ""
+            if group == options.AUTO:
+                options.ensure_auto(c)
             enabled, unlimited = self._enabled(row), bool(row.get("unlimited_quota"))
             addresses, usable = self._addresses(row)
             remaining, expires_at = _number(row, "remain_quota"), _expiry(row)

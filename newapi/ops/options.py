@@ -103,6 +103,10 @@ _PRICES: Mapping[str, _Priced] = {
 }
 
 
+AUTO = "auto"
+"""New API's name for the list of groups that are tried in turn."""
+
+
 def is_hidden(name: str) -> bool:
     """Say whether the value of an option is a secret, by its name."""
     return name.endswith(HIDDEN)
@@ -171,16 +175,17 @@ def _check(name: str, value: str) -> None:
 
 
 def _read_ratios(c: Connection) -> str:
-    return _text({"default": 1.0} | {name: float(spec.ratio) for name, (spec, _) in _groups(c).items()})
+    found = {name: float(spec.ratio) for name, (spec, _) in _groups(c).items() if not spec.members}
+    return _text({"default": 1.0} | found)
 
 
 def _write_ratios(c: Connection, value: str) -> None:
-    """Groups that are not named are deleted, but for those that the configuration declares."""
+    """Groups that are not named are deleted, but for those that the configuration declares, and lists of groups."""
     ratios = _ratios("GroupRatio", value)
     there = _groups(c)
     for name, ratio in ratios.items():
         _put(c, "groups", name, there.get(name), lambda spec, to=ratio: replace(spec, ratio=to), GroupSpec())
-    gone = [name for name, (_, row) in there.items() if name not in ratios and not row.managed]
+    gone = [n for n, (spec, row) in there.items() if n not in ratios and not row.managed and not spec.members]
     declared.delete(c, "groups", gone)
 
 
@@ -203,11 +208,11 @@ def _read_usable(c: Connection) -> str:
 
 
 def _write_usable(c: Connection, value: str) -> None:
-    """`auto`, which is no group here, is left out; a group that there is not yet is made."""
-    said = {n: t for n, t in _json("UserUsableGroups", value, dict).items() if n != "auto"}
+    """A group that there is not yet is made, but for `auto`, which is left out until `AutoGroups` has made it."""
+    there = _groups(c)
+    said = {n: t for n, t in _json("UserUsableGroups", value, dict).items() if n != AUTO or n in there}
     if not all(isinstance(text, str) for text in said.values()):
         raise CallerError("UserUsableGroups: descriptions are text", param="value")
-    there = _groups(c)
     for name in {*there, *said}:
         spec = there[name][0] if name in there else GroupSpec()
         remark = spec.remark if name not in said or said[name] == (spec.remark or name) else said[name]
@@ -215,6 +220,36 @@ def _write_usable(c: Connection, value: str) -> None:
             remark = ""
         wanted = replace(spec, selectable=name in said, remark=remark)
         _put(c, "groups", name, there.get(name), lambda _, to=wanted: to, GroupSpec())
+
+
+def _read_auto(c: Connection) -> str:
+    found = _groups(c).get(AUTO)
+    return msgspec.json.encode(found[0].members if found else ("default",)).decode()
+
+
+def _write_auto(c: Connection, value: str) -> None:
+    """Make the list `auto`; a group in it that there is not yet is made."""
+    said = _json("AutoGroups", value, list)
+    if not all(isinstance(name, str) and name and name != AUTO for name in said):
+        raise CallerError("AutoGroups: a list of the names of groups", param="value")
+    members = tuple(dict.fromkeys(said))
+    there = _groups(c)
+    if lists := [name for name in members if name in there and there[name][0].members]:
+        raise CallerError(f"AutoGroups: {lists[0]} is a list of groups itself", param="value")
+    for name in members:
+        if name not in there and name != "default":
+            _put(c, "groups", name, None, lambda spec: spec, GroupSpec())
+    if members:
+        _put(c, "groups", AUTO, there.get(AUTO), lambda spec: replace(spec, members=members), GroupSpec())
+    elif AUTO in there and not there[AUTO][1].managed:
+        declared.delete(c, "groups", [AUTO])
+
+
+def ensure_auto(c: Connection) -> None:
+    """Make the list `auto`, of the group `default` as New API does, where there is none yet; within a transaction."""
+    if AUTO not in _groups(c):
+        _write_auto(c, '["default"]')
+        clock.bump(c)
 
 
 def _groups(c: Connection) -> dict[str, tuple[GroupSpec, Row]]:
@@ -422,6 +457,7 @@ class _Own(Struct, frozen=True):
 _OWN: Mapping[str, _Own] = {
     "GroupRatio": _Own(_read_ratios, _write_ratios),
     "GroupGroupRatio": _Own(_read_special, _write_special),
+    "AutoGroups": _Own(_read_auto, _write_auto),
     "UserUsableGroups": _Own(_read_usable, _write_usable),
     **{name: _Own(_read_prices(priced), _write_prices(name, priced)) for name, priced in _PRICES.items()},
     "RetryTimes": _in_section(

@@ -137,6 +137,28 @@ def test_selectable_groups_and_what_is_said_of_them(declared: Local) -> None:
     assert stored(declared).groups == before
 
 
+def test_the_list_of_groups_that_are_tried_in_turn(declared: Local) -> None:
+    assert get(declared, "AutoGroups") == ["default"]
+    put(declared, "AutoGroups", ["vip", "reds", "default", "vip"])
+    groups = stored(declared).groups
+    assert groups["auto"] == GroupSpec(members=("vip", "reds", "default"))
+    assert "reds" in groups
+    assert get(declared, "AutoGroups") == ["vip", "reds", "default"]
+    assert "auto" not in get(declared, "GroupRatio")
+    put(declared, "GroupRatio", {"default": 1})
+    put(declared, "UserUsableGroups", {"default": "default", "auto": "the cheapest"})
+    assert stored(declared).groups["auto"].selectable
+    put(declared, "AutoGroups", [])
+    assert "auto" not in stored(declared).groups
+
+
+@pytest.mark.parametrize("value", ['{"a": 1}', '["auto"]', "[7]", '[""]', "x"])
+def test_a_list_that_makes_no_sense(declared: Local, value: str) -> None:
+    with pytest.raises(CallerError):
+        put(declared, "AutoGroups", value)
+    assert "auto" not in stored(declared).groups
+
+
 def test_special_ratios(declared: Local) -> None:
     assert get(declared, "GroupGroupRatio") == {}
     put(declared, "GroupGroupRatio", {"vip": {"default": 0.9}})

@@ -119,6 +119,36 @@ def test_what_a_caller_pays(group: str, ratio: Decimal, special: Decimal | None)
     assert (caller.group, caller.group_ratio, caller.user_ratio) == (group or "default", ratio, special)
 
 
+LISTED = {
+    "default": {"ratio": "2", "ratio_for": {"open": "0.3"}},
+    "open": {"selectable": True},
+    "shut": {"ratio": "9"},
+    "auto": {"members": ["shut", "open", "default"]},
+    "vault": {"members": ["shut"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "groups"),
+    [
+        ("user", [("open", Decimal("0.3")), ("default", 2)]),
+        ("root", [("shut", 9), ("open", Decimal("0.3")), ("default", 2)]),
+    ],
+)
+def test_a_list_of_groups_is_those_that_are_open_to_the_user(role: str, groups: list[tuple[str, Decimal]]) -> None:
+    picture = snapshot(tokens={KEY: token(group="auto")}, users=[user(role=role)], groups=LISTED)
+    caller = ask(picture)
+    assert caller.list_name == "auto"
+    assert [(c.group, c.group_ratio) for c in caller.in_groups()] == groups
+    assert caller.group == groups[0][0]
+
+
+def test_a_list_of_which_nothing_is_open() -> None:
+    with pytest.raises(CallerError, match="None of the groups in 'vault' is open") as caught:
+        ask(snapshot(tokens={KEY: token(group="vault")}, groups=LISTED))
+    assert caught.value.status == 403
+
+
 @pytest.mark.parametrize(
     ("allowed", "model", "refused"),
     [([], "any", False), (["gpt-4o"], "gpt-4o", False), (["gpt-4o"], "gpt-4", True), (["gpt-*"], "gpt-4", False)],

@@ -55,6 +55,15 @@ def test_models_as_openai_lists_them(world: World) -> None:
     assert {m["object"] for m in said["data"]} == {"model"}
 
 
+def test_models_of_a_list_of_groups_are_those_of_all(world: World) -> None:
+    groups = {"default": {}, "vip": {"selectable": True}, "auto": {"members": ["vip", "default"]}}
+    world.gateway.snapshot = picture(groups=groups, tokens={KEY: token(group="auto")})
+    _, said = ask(world, "/v1/models")
+    assert [m["id"] for m in said["data"]] == ["a", "b", "g-1", "vip-only"]
+    assert ask(world, "/v1/models/b")[1]["owned_by"] == "openai"
+    assert ask(world, "/v1/models/secret")[0] == 404
+
+
 def test_models_as_anthropic_lists_them(world: World) -> None:
     status, said = ask(world, "/v1/models", anthropic_version="2023-06-01")
     assert status == 200

@@ -14,6 +14,7 @@ from newapi.base.errors import CallerError, NewapiError
 from newapi.base.units import QUOTA_PER_USD
 from newapi.relay.admit import admit
 from newapi.relay.gateway import Gateway
+from newapi.relay.snapshot import Channel
 from newapi.relay.values import Caller
 
 _NOT_BUILT = (
@@ -85,7 +86,7 @@ def _format_of(asked: Asked) -> str:
 
 def _names(gateway: Gateway, caller: Caller) -> list[str]:
     snapshot, allowed = gateway.snapshot, caller.token.models
-    names = snapshot.models_of(caller.group)
+    names = sorted({name for c in caller.in_groups() for name in snapshot.models_of(c.group)})
     if allowed is not None:
         names = [n for n in names if n in allowed]
     return [n for n in names if snapshot.prices.find(n) is not None]
@@ -113,7 +114,7 @@ def _models(asked: Asked, gateway: Gateway, caller: Caller, model: str) -> Any:
 def _model(asked: Asked, gateway: Gateway, caller: Caller, model: str) -> Any:
     snapshot, allowed = gateway.snapshot, caller.token.models
     denied = allowed is not None and model not in allowed
-    if denied or not snapshot.route(caller.group, model) or snapshot.prices.find(model) is None:
+    if denied or not _tiers(gateway, caller, model) or snapshot.prices.find(model) is None:
         raise CallerError(f"The model {model!r} does not exist", status=404, code="model_not_found", param="model")
     match _format_of(asked):
         case "anthropic_messages":
@@ -125,9 +126,15 @@ def _model(asked: Asked, gateway: Gateway, caller: Caller, model: str) -> Any:
 
 
 def _openai(name: str, gateway: Gateway, caller: Caller) -> dict[str, Any]:
-    tiers = gateway.snapshot.route(caller.group, name)
+    tiers = _tiers(gateway, caller, name)
     owner = tiers[0][0].provider.name if tiers else "custom"
     return {"id": name, "object": "model", "created": _CREATED, "owned_by": owner}
+
+
+def _tiers(gateway: Gateway, caller: Caller, model: str) -> tuple[tuple[Channel, ...], ...]:
+    """Return the channels that serve a model to a caller, of the first of its groups that has any."""
+    found = (gateway.snapshot.route(c.group, model) for c in caller.in_groups())
+    return next((tiers for tiers in found if tiers), ())
 
 
 def _anthropic(name: str) -> dict[str, Any]:

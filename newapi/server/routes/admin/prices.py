@@ -42,7 +42,7 @@ def pricing(call: Call) -> Reply:
     own = call.somebody.group if call.somebody else ""
     usable = groups.usable(snapshot, own)
     extra = {
-        "auto_groups": [],
+        "auto_groups": [g for g in snapshot.members("auto") if g in usable],
         "group_ratio": {g: float(snapshot.group_ratio(own, g)[0]) for g in usable},
         "usable_group": {g: groups.description(snapshot, g) for g in usable},
         "supported_endpoint": {name: {"path": path, "method": "POST"} for name, path in _ENDPOINTS.items()},

@@ -29,6 +29,7 @@ def test_one_of_them(ready: Run) -> None:
         "users": 0,
         "tokens": 1,
         "declared": True,
+        "members": [],
     }
     assert ready("group", "get", "default", "-o", "json").json()["declared"] is False
 
