@@ -18,11 +18,12 @@ from textual.geometry import Size
 from textual.widget import Widget
 from textual.widgets import Static
 
+from newapi.base.errors import NewapiError
 from newapi.config.schema import Config
 from newapi.ops.export import document
 from newapi.ops.gateway import Gateway
 from newapi.tui.model import Model
-from newapi.tui.screen import LiveScreen
+from newapi.tui.screen import LiveScreen, failure
 from newapi.tui.widgets import tones
 from newapi.tui.widgets.ask import Answers, Ask
 from newapi.tui.widgets.grid import Column, Grid
@@ -36,6 +37,12 @@ EVERY = 5.0
 """Seconds after which what the stream does not tell is read anew, while the screen is in front."""
 LABEL = 12
 """Cells of the labels in a detail."""
+
+
+class _Failed(Struct, frozen=True):
+    """Why something could not be read."""
+
+    why: str
 
 
 class GridScreen(LiveScreen, Generic[R]):
@@ -73,6 +80,7 @@ class GridScreen(LiveScreen, Generic[R]):
         self._is_reading = False
         self._source: object = None
         self._said: Text | None = None
+        self._problem = ""
 
     # -- what a screen says ------------------------------------------------------------------
 
@@ -123,13 +131,18 @@ class GridScreen(LiveScreen, Generic[R]):
     def show(self, model: Model) -> None:
         source = self.tui.source
         if source is not self._source:
-            self._source, self._read_at = source, 0.0
+            self._source, self._read_at, self._problem = source, 0.0, ""
+            self.forget()
         if time.monotonic() - self._read_at >= EVERY:
             self.action_reload()
         self.showed(model)
         self.grid.touch()
         self._summary()
         self.show_detail()
+
+    def forget(self) -> None:
+        """Forget what was read: it is another gateway's."""
+        self.grid.put([])
 
     def showed(self, model: Model) -> None:
         """Take over what the stream told since, before it is drawn."""
@@ -144,11 +157,16 @@ class GridScreen(LiveScreen, Generic[R]):
     def _reading(self, gateway: Gateway) -> Any:
         try:
             return self.read(gateway)
+        except NewapiError as error:
+            return _Failed(failure(error).splitlines()[0])
         finally:
             self._is_reading = False
 
     def _took(self, answer: Any) -> None:
-        self.took(answer)
+        # It is tried again and again: what goes wrong stands in the summary, and is told nobody every few seconds.
+        self._problem = answer.why if isinstance(answer, _Failed) else ""
+        if not self._problem:
+            self.took(answer)
         self._summary()
         self.show_detail()
 
@@ -160,6 +178,8 @@ class GridScreen(LiveScreen, Generic[R]):
         shown, total = len(grid.rows), grid.total
         pieces.append((f"{shown} of {total}" if shown != total else str(total), "bold"))
         pieces.append((f" {self.NOUN or self.TITLE.lower()}", ""))
+        if self._problem:
+            pieces += [("   ", ""), (f"cannot be read: {self._problem}", "bad")]
         for piece in self.counted():
             pieces += [("   ", ""), piece]
         if grid.marked:
@@ -229,6 +249,11 @@ class GridScreen(LiveScreen, Generic[R]):
             self.filter("")
             return True
         return False
+
+    def see_logs(self, field: str, value: str) -> None:
+        """Go to the log, to what it says of one thing."""
+        if "logs" in self.tui.screen_names:
+            self.tui.open("logs", f'{field}="{value}"')
 
     # -- filter and export -------------------------------------------------------------------
 

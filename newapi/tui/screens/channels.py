@@ -226,6 +226,10 @@ class ChannelsScreen(Editing[Item]):
         self._views = {view.id: view for view in answer}
         self.showed(self.model)
 
+    def forget(self) -> None:
+        self._views = None
+        super().forget()
+
     def showed(self, model: Model) -> None:
         live = model.channels
         if self._views is None:
@@ -427,7 +431,7 @@ class ChannelsScreen(Editing[Item]):
 
     def action_logs(self) -> None:
         if (item := self.grid.current) is not None:
-            self.tui.open("logs", f'channel="{item.name}"')
+            self.see_logs("channel", item.name)
 
     def toml(self) -> str:
         item = self.grid.current

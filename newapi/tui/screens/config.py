@@ -60,7 +60,7 @@ class ConfigScreen(GridScreen[Generation]):
     def __init__(self) -> None:
         super().__init__()
         self._plan: Plan | None = None
-        self._problem = ""
+        self._unapplied = ""
         self._changes: dict[int, list[Change]] = {}
         self._wanted: int | None = None
 
@@ -114,13 +114,18 @@ class ConfigScreen(GridScreen[Generation]):
             return Read(generations, None, failure(error))
 
     def took(self, answer: Read) -> None:
-        self._plan, self._problem = answer.plan, answer.problem
+        self._plan, self._unapplied = answer.plan, answer.problem
         self.grid.put(answer.generations)
+
+    def forget(self) -> None:
+        self._plan, self._unapplied = None, ""
+        self._changes.clear()
+        super().forget()
 
     def counted(self) -> Iterator[Piece]:
         system = self.model.system
-        if self._problem:
-            yield f"the file cannot be applied: {self._problem.splitlines()[0]}", "bad"
+        if self._unapplied:
+            yield f"the file cannot be applied: {self._unapplied.splitlines()[0]}", "bad"
         elif self._plan is not None:
             count = len(self._plan.changes)
             yield (f"drifted: {total(self._plan)}", "warn") if count else ("in sync with the file", "good")
@@ -161,8 +166,8 @@ class ConfigScreen(GridScreen[Generation]):
 
     def action_diff(self) -> None:
         """Show what an apply of the file would change."""
-        if self._problem:
-            self.app.push_screen(Tell("The file cannot be applied", self._problem.splitlines(), danger=True))
+        if self._unapplied:
+            self.app.push_screen(Tell("The file cannot be applied", self._unapplied.splitlines(), danger=True))
         elif self._plan is None:
             self._no_file()
         elif not self._plan.changes:

@@ -216,7 +216,7 @@ class ModelsScreen(GridScreen[ModelView]):
 
     def action_logs(self) -> None:
         if (model := self.grid.current) is not None:
-            self.tui.open("logs", f'model="{model.name}"')
+            self.see_logs("model", model.name)
 
     def toml(self) -> str:
         """Return the model as a configuration would declare it, at the prices of the group `default`."""

@@ -397,7 +397,7 @@ class TokensScreen(GridScreen[BoardToken]):
 
     def action_logs(self) -> None:
         if (token := self.grid.current) is not None:
-            self.tui.open("logs", f'token="{token.view.name}"')
+            self.see_logs("token", token.view.name)
 
     def toml(self) -> str:
         token = self.grid.current

@@ -270,7 +270,7 @@ class UsersScreen(GridScreen[BoardUser]):
 
     def action_logs(self) -> None:
         if (user := self.grid.current) is not None:
-            self.tui.open("logs", f'user="{user.view.name}"')
+            self.see_logs("user", user.view.name)
 
     def toml(self) -> str:
         """Return what is known of the user; a configuration declares no users."""

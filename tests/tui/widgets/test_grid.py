@@ -266,12 +266,12 @@ async def test_wide_shows_everything_and_goes_aside() -> None:
         await seen.pilot.press("w")
         await seen.pilot.pause()
         assert seen.lines[1].startswith("  a-name-of-18-chars openai")
-        await seen.pilot.press("right", "l")
+        await seen.pilot.press("right", "right")
         assert seen.lines[1].startswith("  a-name-of-18-chars "), "the first column stays"
         assert "fault, vi" in seen.lines[1]
-        await seen.pilot.press("left", "h", "h")
+        await seen.pilot.press("left", "left", "left")
         assert seen.lines[1].startswith("  a-name-of-18-chars openai")
-        await seen.pilot.press("l", "w")
+        await seen.pilot.press("right", "w")
         assert seen.grid.scroll_x == 0
         assert len(seen.lines[1]) <= 30
 
