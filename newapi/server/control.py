@@ -22,7 +22,9 @@ class Assignment(Struct, frozen=True):
         slot: Its number.
         config: The configuration file.
         state: The directory of the journals.
-        control, sockets: File descriptors: its end of the socket pair, and what it accepts connections from.
+        control: File descriptor of its end of the socket pair.
+        doors: Those of the sockets on the server's address: one for each slot, or one for all.
+        sockets: Those of what else it accepts connections from.
         admin: The path of the admin socket, "" where there is none.
         hub: The path of the socket of what the workers share, "" where they share nothing.
     """
@@ -31,6 +33,7 @@ class Assignment(Struct, frozen=True):
     config: str
     state: str
     control: int
+    doors: tuple[int, ...]
     sockets: tuple[int, ...]
     admin: str
     hub: str

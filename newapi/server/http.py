@@ -12,7 +12,8 @@ import contextlib
 import select
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -71,6 +72,7 @@ class HttpServer(uvicorn.Server):
         self._ready = ready
         self._draining = draining
         self._supervised = supervised
+        self._looked_after: dict[int, asyncio.Server] = {}
         self._idle: dict[HttpToolsProtocol, tuple[object, float]] = {}
 
     def stop(self, *, at_once: bool = False) -> None:
@@ -104,9 +106,21 @@ class HttpServer(uvicorn.Server):
         if self.started and not self.should_exit:
             self._ready()
 
+    async def look_after(self, sockets: Mapping[int, socket.socket]) -> None:
+        """Accept connections from these too, and no more from others that this was called with; numbers name them."""
+        for number in self._looked_after.keys() - sockets.keys():
+            self._looked_after.pop(number).close()
+        loop = asyncio.get_running_loop()
+        make = partial(
+            HttpToolsProtocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        for number in sockets.keys() - self._looked_after.keys():
+            if not self.should_exit:
+                self._looked_after[number] = await loop.create_server(make, sock=sockets[number].dup())
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._draining()
-        for server in self.servers:
+        for server in (*self.servers, *self._looked_after.values()):
             server.close()
         for sock in sockets or ():
             sock.close()

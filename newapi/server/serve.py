@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import signal
 import socket
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ from newapi.ops.listening import answers
 from newapi.ops.local import Local, admin_socket
 from newapi.server.control import Ready
 from newapi.server.logs import configure
-from newapi.server.workers import NotStarted, Supervisor, count
+from newapi.server.workers import Listening, NotStarted, Supervisor, count
 
 if TYPE_CHECKING:
     from newapi.server.alone import Alone
@@ -33,8 +35,13 @@ class CannotListen(NewapiError):
         self.hint = hint
 
 
-def listen(address: str) -> socket.socket:
+def listen(address: str, *, beside: bool = False) -> socket.socket:
     """Return a listening socket for `host:port`, `[v6]:port` or `unix:/path`.
+
+    Args:
+        address: Where.
+        beside: Whether others of this process may listen there too: the kernel spreads connections evenly then. Who
+            does not say so finds the address taken.
 
     Raises:
         CannotListen: It is taken, or makes no sense.
@@ -50,12 +57,29 @@ def listen(address: str) -> socket.socket:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 sock = failed.enter_context(contextlib.closing(socket.socket(family)))
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if beside:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
                 sock.bind((host, int(port)))
         except (OSError, ValueError) as error:
             raise CannotListen(address, _reason(error)) from None
         sock.listen(2048)
         failed.pop_all()
         return sock
+
+
+def listen_beside(address: str, count: int) -> list[socket.socket]:
+    """Return a listening socket for each of several processes, or one for all where they cannot have their own.
+
+    They accept as the kernel says, which spreads connections evenly; from a socket that they share, whoever is first
+    takes as many as there are: of 64 that came at once one of four processes took 60.
+
+    Raises:
+        CannotListen: It is taken, or makes no sense.
+    """
+    if address.startswith("unix:") or address.rpartition(":")[2] == "0" or not sys.platform.startswith("linux"):
+        return [listen(address)]
+    listen(address).close()  # others that would share it, another server's, are found out
+    return [listen(address, beside=True) for _ in range(count)]
 
 
 def _claim(sock: socket.socket, path: Path) -> None:
@@ -150,16 +174,17 @@ def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
     configure(local.config.log, directory)
     address = local.config.server.listen
     admin = admin_socket(local.config.server, local.path)
-    sock = listen(address)
+    workers = count(local.config.server.workers)
+    doors = [listen(address)] if workers == 1 else listen_beside(address, workers)
     where = address if address.startswith("unix:") else f"http://{address}"
     with (
         _dying_last() as dying,
-        contextlib.closing(sock),
+        _closing(doors),
         administered(admin) as admin_sockets,
         measured(local.config.server.metrics, address, say) as metrics_sockets,
     ):
-        sockets = [sock, *admin_sockets, *metrics_sockets]
-        if count(local.config.server.workers) == 1:
+        sockets = [*admin_sockets, *metrics_sockets]
+        if workers == 1:
             # Here, since the supervisor of several workers is to stay small.
             from newapi.server.alone import Alone  # noqa: PLC0415
 
@@ -168,12 +193,14 @@ def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
             snapshot = alone.runtime.gateway.snapshot
             say(f"newapi serves {where}, {len(snapshot.channels)} channels, configuration {snapshot.epoch}")
             with contextlib.suppress(KeyboardInterrupt):
-                alone.run(sockets)
+                alone.run([*doors, *sockets])
         elif str(local.path) == "-":
             raise NotStarted("several workers read the configuration from its file, not from standard input")
         else:
             local.db.close()
-            supervisor = Supervisor(local.path.resolve(), local.config, state, admin, sockets)
+            more = functools.partial(listen, address, beside=True)
+            listening = Listening(doors, sockets, admin, more if len(doors) > 1 else None)
+            supervisor = Supervisor(local.path.resolve(), local.config, state, listening)
             dying.server = supervisor
 
             def began(workers: int, first: Ready) -> None:
@@ -184,6 +211,16 @@ def serve(local: Local, *, state: Path, say: Callable[[str], None]) -> None:
 
             asyncio.run(supervisor.run(began))
             dying.ended = supervisor.ended_by == signal.SIGTERM
+
+
+@contextlib.contextmanager
+def _closing(sockets: list[socket.socket]) -> Iterator[None]:
+    """Close them in the end, those too that were added meanwhile."""
+    try:
+        yield
+    finally:
+        for sock in sockets:
+            sock.close()
 
 
 class _Dying:

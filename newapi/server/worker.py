@@ -43,6 +43,10 @@ class Worker:
         hub = Path(assignment.hub) if assignment.hub else None
         self.runtime = Runtime(local, Path(assignment.state), part=str(assignment.slot), hub=hub)
         self.runtime.processes = self
+        self._doors = [socket.socket(fileno=fd) for fd in assignment.doors]
+        self._number = assignment.slot if len(self._doors) > 1 else 0
+        self._looking = asyncio.Lock()
+        self._looks: set[asyncio.Task[None]] = set()
         self._told = Processes(0, 0, ())
         self._recovering: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -64,8 +68,12 @@ class Worker:
         loop = self._loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: self._line, sock=socket.socket(fileno=self._assignment.control))
         pulse = loop.create_task(self._pulse())
-        await self._server.serve([socket.socket(fileno=fd) for fd in self._assignment.sockets])
+        doors, number = self._doors, self._number
+        own = doors[number].dup()
+        await self._server.serve([own, *(socket.socket(fileno=fd) for fd in self._assignment.sockets)])
         pulse.cancel()
+        for door in doors:
+            door.close()
 
     # -- the face of `newapi reload`, `drain`, `status` --------------------------------
 
@@ -95,6 +103,9 @@ class Worker:
         match message:
             case Told(processes):
                 self._told = processes
+                look = asyncio.get_running_loop().create_task(self._look_after())
+                self._looks.add(look)
+                look.add_done_callback(self._looks.discard)
             case Drain(seconds):
                 self._drain_seconds = seconds
                 self._server.should_exit = True
@@ -102,6 +113,15 @@ class Worker:
                 self._recovering = asyncio.get_running_loop().create_task(self._recover())
             case _:
                 raise NewapiError(f"the supervisor does not say {message!r}")
+
+    async def _look_after(self) -> None:
+        """Accept what comes to the doors that have nobody who serves, those among them that are this worker's share."""
+        async with self._looking:
+            serving = sorted({worker.slot for worker in self._told.workers if worker.state == "serving"})
+            if self._assignment.slot in serving and self._server.started and len(self._doors) > 1:
+                left = [number for number in range(len(self._doors)) if number not in serving]
+                share = [n for n in left if serving[n % len(serving)] == self._assignment.slot]
+                await self._server.look_after({n: self._doors[n] for n in share})
 
     def _orphaned(self) -> None:
         """The supervisor was killed: whoever starts the server again wants the address."""

@@ -21,6 +21,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from newapi.base.errors import ConfigError, NewapiError
 from newapi.config.load import load
@@ -91,26 +92,39 @@ class Worker:
         )
 
 
+class Listening(Struct):
+    """What the workers accept connections from.
+
+    Attributes:
+        doors: On the server's address: a socket for each slot, or one for all. They are never closed while the server
+            runs, so that nothing that waits in them is lost; whoever serves looks after those of the others.
+        sockets: Shared: for administration and metrics.
+        admin: The path of the admin socket.
+        more: Returns one more door; None where there is one for all.
+    """
+
+    doors: list[socket.socket]
+    sockets: Sequence[socket.socket]
+    admin: Path | None
+    more: Callable[[], socket.socket] | None
+
+
 class Supervisor:
     """Keeps as many workers running as the configuration wants."""
 
-    def __init__(
-        self, path: Path, config: Config, state: Path, admin: Path | None, sockets: Sequence[socket.socket]
-    ) -> None:
+    def __init__(self, path: Path, config: Config, state: Path, listening: Listening) -> None:
         """Prepare to start workers.
 
         Args:
             path: The configuration file.
             config: What it says.
             state: The directory of the journals.
-            admin: The path of the admin socket.
-            sockets: What the workers accept connections from.
+            listening: What the workers accept connections from.
         """
         self._path = path
         self._config = config
         self._state = state
-        self._admin = admin
-        self._sockets = sockets
+        self._listening = listening
         self._all: list[Worker] = []
         self._current: dict[int, Worker] = {}
         self._restarts: Counter[int] = Counter()
@@ -160,6 +174,8 @@ class Supervisor:
         Args:
             number: The signal that asks for it, 0 for none.
         """
+        for sock in (*self._listening.doors, *self._listening.sockets):
+            sock.close()
         self._asked += 1
         self.ended_by = self.ended_by or number
         self._stopping.set()
@@ -197,20 +213,22 @@ class Supervisor:
         """Start a process."""
         ours, theirs = socket.socketpair()
         with theirs:
-            fds = [sock.fileno() for sock in self._sockets]
+            doors = [sock.fileno() for sock in self._listening.doors]
+            fds = [sock.fileno() for sock in self._listening.sockets]
             assignment = Assignment(
                 slot=slot,
                 config=str(self._path),
                 state=str(self._state),
                 control=theirs.fileno(),
+                doors=tuple(doors),
                 sockets=tuple(fds),
-                admin=str(self._admin or ""),
+                admin=str(self._listening.admin or ""),
                 hub=str(self._hub or ""),
             )
             # What is imported is what this process imported: the working directory only where it is a place of that.
             flags = [] if sys.path[0] in ("", str(Path.cwd())) else ["-P"]
             argv = [sys.executable, *flags, "-m", "newapi.server.worker", msgspec.json.encode(assignment).decode()]
-            fds.append(theirs.fileno())
+            fds += [*doors, theirs.fileno()]
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=fds)  # noqa: ASYNC220, S603
         worker = Worker(slot, process)
         self._all.append(worker)
@@ -323,6 +341,9 @@ class Supervisor:
 
     async def _replace_all(self) -> None:
         """Start a new worker in every place, and retire the one before once it serves, one after the other."""
+        listening = self._listening
+        while listening.more is not None and len(listening.doors) < self._wanted:
+            listening.doors.append(listening.more())
         for slot in range(self._wanted):
             self._replacing = slot
             try:

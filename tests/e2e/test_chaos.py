@@ -142,8 +142,10 @@ class Chaos:
             weight = 50 + self.applied % 2 * 50
             config.write_text(text.replace("weight = 100", f"weight = {weight}") + f"\n[groups.g{self.applied}]\n")
             done = await asyncio.to_thread(run, "apply", str(config), "--yes", env=self.env)
-            assert done.returncode == 0, done.stderr
-            self.applied += 1
+            if done.returncode:  # it asks a worker too, which may be killed at that
+                assert "does not answer" in done.stderr
+            else:
+                self.applied += 1
             await asyncio.sleep(APPLY_SECONDS)
 
 

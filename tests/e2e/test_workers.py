@@ -168,8 +168,26 @@ def test_a_worker_that_is_killed_is_replaced_and_its_journal_written(tmp_path: P
     assert list((tmp_path / "journal").rglob("*.journal")) == []
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("by", ["signal", "command"])
+def test_connections_are_spread_and_those_of_a_dead_worker_taken_by_the_others(tmp_path: Path) -> None:
+    with server(tmp_path, 2) as running:
+        slow = [threading.Thread(target=running.ask, args=("mock:gap=4",), kwargs={"stream": True}) for _ in range(32)]
+        for thread in slow:
+            thread.start()
+        until(lambda: sum(worker["in_flight"] for worker in running.workers()) == 32)
+        assert all(worker["in_flight"] >= 4 for worker in running.workers())
+        for thread in slow:
+            thread.join(60)
+
+        os.kill(min(running.pids()), signal.SIGKILL)
+        until(lambda: len(running.pids()) == 1)
+        answered = 0
+        while len(running.pids()) == 1:  # each request on a connection of its own: half of them knock at its door
+            assert running.ask().status_code == 200
+            answered += 1
+        assert answered >= 5
+
+
+@pytest.mark.parametrize(("workers", "by"), [(1, "command"), (2, "signal")])
 def test_a_reload_drops_nothing_and_takes_over_what_the_file_says(tmp_path: Path, workers: int, by: str) -> None:
     config = tmp_path / "config.toml"
     with server(tmp_path, workers) as running:
@@ -220,8 +238,7 @@ def test_a_reload_starts_and_ends_workers_and_lets_streams_go_on(tmp_path: Path)
         until(lambda: gone(holding) or not running.pids("draining"))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("by", ["signal", "command"])
+@pytest.mark.parametrize(("workers", "by"), [(1, "signal"), (2, "command")])
 def test_a_drain_answers_every_request_that_was_taken(tmp_path: Path, workers: int, by: str) -> None:
     with server(tmp_path, workers) as running:
         pids = running.pids()
