@@ -88,6 +88,20 @@ def add(name: str, server: str, *, token: Secret | None = None, reference: str =
     _save(Contexts(known.current, {**known.contexts, name: Context(server, reference)}))
 
 
+def put(name: str, server: str, token: Secret) -> None:
+    """Save a context with its access token in the keyring, in the place of one of that name.
+
+    Raises:
+        Conflict: It is the name of this machine's gateway.
+        NoSecret: There is no keyring.
+    """
+    if name == LOCAL:
+        raise Conflict(f"{LOCAL!r} is this machine's gateway")
+    known = read()
+    secrets.keep(_entry(name), token)
+    _save(Contexts(known.current, {**known.contexts, name: Context(server, f"keyring:{_entry(name)}")}))
+
+
 def use(name: str) -> None:
     """Let commands use a context when nothing is said; `local` is this machine's gateway.
 

@@ -55,6 +55,13 @@ READING = (
     *("group list -o json", "group get default", "logs", "logs -o json", "usage", "usage -o json", "trace r1 -o json"),
     *("route m -o json", "model price m", "db status -o json", "db check", "completion bash", "man --path"),
     *("token get nobody -o json", "secret set canary --dry-run", "init x --dry-run", "connect openai", "context list"),
+    *("code list", "code list -o json", "channel keys main", "channel keys main -o json", "channel set main weight=2"),
+    *(
+        "channel balance main",
+        "channel disable main --for 1h",
+        "user set root --remark x",
+        "token set ci --concurrency 3",
+    ),
     *("notice list -o json", "notice test"),
 )
 NOT_READING = {

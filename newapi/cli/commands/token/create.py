@@ -19,6 +19,11 @@ def create(
     models: Annotated[list[str] | None, typer.Option("--models", help="Names and globs: `gpt-4o*,o3`.")] = None,
     allow_ip: Annotated[list[str] | None, typer.Option("--allow-ip", help="Address or network; repeatable.")] = None,
     budget: Annotated[list[str] | None, typer.Option("--budget", help="`day=$2`; repeatable.")] = None,
+    requests_per_minute: Annotated[int, typer.Option("--requests-per-minute", help="0 is no limit.", min=0)] = 0,
+    tokens_per_minute: Annotated[int, typer.Option("--tokens-per-minute", help="0 is no limit.", min=0)] = 0,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", help="Requests at the same time; 0 is no limit.", min=0)
+    ] = 0,
     key: Annotated[str, typer.Option("--key", help="A reference to the key it is to have: `env:NAME`.")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write the key and nothing else.")] = False,
     dry_run: DryRun = False,
@@ -54,6 +59,9 @@ def create(
         models=split(models),
         allow_ips=tuple(read_all("--allow-ip", allow_ip, network)),
         budget=dict(read_all("--budget", budget, budget_of)),
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        concurrency=concurrency,
         key=key,
     )
     there = gateway(config, server=server, context=context, token_file=token_file)

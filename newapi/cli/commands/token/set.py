@@ -21,6 +21,13 @@ def set(
     models: Annotated[list[str] | None, typer.Option("--models", help="Names and globs; all for all.")] = None,
     allow_ip: Annotated[list[str] | None, typer.Option("--allow-ip", help="Address or network; any for any.")] = None,
     budget: Annotated[list[str] | None, typer.Option("--budget", help="`day=$2`; none for none.")] = None,
+    requests_per_minute: Annotated[
+        int | None, typer.Option("--requests-per-minute", help="0 is no limit.", min=0)
+    ] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option("--tokens-per-minute", help="0 is no limit.", min=0)] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", help="Requests at the same time; 0 is no limit.", min=0)
+    ] = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Disabled: it is refused.")] = None,
     dry_run: DryRun = False,
     config: ConfigFile = None,
@@ -57,8 +64,13 @@ def set(
         fields["allow_ips"] = () if split(allow_ip) == ("any",) else tuple(read_all("--allow-ip", allow_ip, network))
     if budget is not None:
         fields["budget"] = {} if split(budget) == ("none",) else dict(read_all("--budget", budget, budget_of))
-    if enabled is not None:
-        fields["enabled"] = enabled
+    limits = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrency": concurrency,
+        "enabled": enabled,
+    }
+    fields |= {name: value for name, value in limits.items() if value is not None}
     if not fields and not rename:
         raise WrongUsage("Say what is to change", hint="newapi token set --help")
     there = gateway(config, server=server, context=context, token_file=token_file)

@@ -22,6 +22,19 @@ def from_stdin() -> Secret:
     return Secret(line)
 
 
+def asked(question: str) -> Secret:
+    """Return what somebody types once.
+
+    Raises:
+        Unconfirmed: There is nobody to ask.
+    """
+    import getpass
+
+    if not sys.stdin.isatty():
+        raise Unconfirmed("There is no terminal to ask for a password on: use --password-stdin")
+    return Secret(getpass.getpass(question))
+
+
 def from_prompt(name: str) -> Secret:
     """Return what somebody types twice.
 

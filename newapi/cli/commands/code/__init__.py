@@ -1,0 +1,1 @@
+"""Redemption codes: whoever redeems one may spend more."""
