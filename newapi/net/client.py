@@ -241,7 +241,7 @@ class Exchange:
         """Fail when it has been silent for too long; nudge whoever waits when it has been silent for a while."""
         silent = now - self.touched
         limit = self.timeouts.idle if self.status else self.timeouts.first_byte
-        if silent > limit and not self._paused:
+        if silent > limit + SWEEP_SECONDS and not self._paused:  # who speaks just when it is over is in time
             what = "was silent for" if self.status else "did not begin to answer within"
             self.fail(
                 UpstreamError(f"the upstream {what} {limit:g} seconds", kind="timeout", status=504, code="timeout")
