@@ -26,6 +26,7 @@ class Attempt(Struct, frozen=True):
         key: The position of the channel's key.
         status: What it answered; 0 when it did not.
         kind, message: How it failed; "" when it served.
+        model, group: For which it was asked, where the caller asked for another model, or for a list of groups.
     """
 
     channel: str
@@ -35,6 +36,8 @@ class Attempt(Struct, frozen=True):
     status: int
     kind: str
     message: str
+    model: str = ""
+    group: str = ""
 
 
 class BillLine(Struct, frozen=True):
@@ -96,6 +99,8 @@ class _Try(Struct):
     status: int = 0
     kind: str = ""
     message: str = ""
+    model: str = ""
+    group: str = ""
 
 
 def trace(db: Database, id: str) -> Trace:
@@ -151,7 +156,7 @@ def _attempts(record: StoredRecord) -> Iterator[Attempt]:
     """Yield the attempts: each begins when the one before it has failed."""
     start = 0
     for one in _read(record.tries, list[_Try]) or ():
-        yield Attempt(one.channel, one.key, start, one.ms, one.status, one.kind, one.message)
+        yield Attempt(one.channel, one.key, start, one.ms, one.status, one.kind, one.message, one.model, one.group)
         start += one.ms
 
 

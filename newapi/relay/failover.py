@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from asyncio import get_running_loop, sleep
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from newapi.base.errors import Busy, NewapiError, NoChannel, UpstreamError
 from newapi.relay.gateway import Gateway
@@ -76,78 +77,84 @@ class Failover:
         """(model, channel) that are not asked again, whichever key."""
         self._failed: Counter[str] = Counter()
         """Failures of upstreams, by their address."""
+        self._asked = False
+        """Whether anybody was asked for the model that it is at."""
+        self._looks_again = False
+        """Whether, after waiting, it is worth to look for a place."""
+        self._steps = self._walk()
 
     def left(self) -> float:
-        """Return the seconds until the answer has to have begun."""
-        return self._deadline - self._loop.time()
+        """Return the seconds until the answer has to have begun; a moment where there are none."""
+        return max(0.001, self._deadline - self._loop.time())
 
-    async def candidates(self) -> AsyncIterator[Candidate]:
-        """Yield whom to ask, after the pause that is due; each has to be told `failed` before the next, or is the last.
+    async def next(self) -> Candidate | None:
+        """Return whom to ask, after the pause that is due, None where nobody is left; `failed` is told before the next.
 
         The model that was asked for comes first, in each of the caller's groups; then, where nobody answered, what it
         falls back to; and what rests at the very end, since an answer that may fail is better than none.
         """
-        fallbacks = () if self._caller.channel_id is not None else self._snapshot.fallbacks.get(self._model, ())
-        resting: list[tuple[str, Caller, Channel, int]] = []
-        for model in (self._model, *fallbacks):
-            async for candidate in self._of_model(model, resting):
-                yield candidate
-                if self._over or model in self._done:
-                    break
-            if self._over:
-                return
-        for model, caller, channel, key in resting:
-            if model in self._done:
+        if self._over:
+            return None
+        for step in self._steps:
+            if isinstance(step, Passed):
+                self._looks_again = await self._wait(step.until)
                 continue
-            candidate = await self._candidate(model, caller, channel, key, self._passed)
-            if self._over:
-                return
-            if candidate is not None:
-                yield candidate
-                if self._over:
+            candidate, passed = step
+            if not await self._pause(candidate.channel):
+                return None
+            if candidate.channel.limited:
+                ticket = await self._enter(candidate.channel, candidate.key, passed)
+                if ticket is None:
+                    continue
+                candidate = replace(candidate, ticket=ticket)
+            self._asked = True
+            return candidate
+        return None
+
+    def _walk(self) -> Iterator[tuple[Candidate, Passed] | Passed]:
+        """Yield whom to ask, and where to note that it was passed over; what was, where it may be worth to wait."""
+        fallbacks = () if self._caller.channel_id is not None else self._snapshot.fallbacks.get(self._model, ())
+        resting: list[Candidate] = []
+        for model in (self._model, *fallbacks):
+            self._asked = False
+            while True:
+                passed, found = Passed(), list[Candidate]()
+                yield from self._of_model(model, passed, found)
+                if passed.until:
+                    self._passed.note(passed.until, full=passed.full)
+                if self._asked or not passed.until:
+                    break
+                yield passed
+                if not self._looks_again:
+                    break
+            resting += found
+        for candidate in resting:
+            if self._may_be_asked(candidate):
+                yield candidate, self._passed
+
+    def _of_model(
+        self, model: str, passed: Passed, resting: list[Candidate]
+    ) -> Iterator[tuple[Candidate, Passed] | Passed]:
+        for caller in self._caller.in_groups():
+            later: list[tuple[Channel, int]] = []
+            for channel, key in self._gateway.router.candidates(
+                self._snapshot,
+                caller,
+                model,
+                stream=self._stream,
+                prefers=self._prefers,
+                passed=passed,
+                resting=later,
+            ):
+                candidate = Candidate(channel, key, model, caller)
+                if self._may_be_asked(candidate):
+                    yield candidate, passed
+                elif model in self._done:
                     return
+            resting += (Candidate(channel, key, model, caller) for channel, key in later)
 
-    async def _of_model(self, model: str, resting: list[tuple[str, Caller, Channel, int]]) -> AsyncIterator[Candidate]:
-        """Yield who is to be asked for a model; those that rest go into `resting`."""
-        asked = False
-        while not asked:
-            passed = Passed()
-            found: list[tuple[str, Caller, Channel, int]] = []
-            for caller in self._caller.in_groups():
-                later: list[tuple[Channel, int]] = []
-                for channel, key in self._gateway.router.candidates(
-                    self._snapshot,
-                    caller,
-                    model,
-                    stream=self._stream,
-                    prefers=self._prefers,
-                    passed=passed,
-                    resting=later,
-                ):
-                    candidate = await self._candidate(model, caller, channel, key, passed)
-                    if self._over:
-                        return
-                    if candidate is not None:
-                        asked = True
-                        yield candidate
-                found += ((model, caller, channel, key) for channel, key in later)
-            if passed.until:
-                self._passed.note(passed.until, full=passed.full)
-            if not passed.until or asked or not await self._wait(passed.until):
-                resting += found
-                return
-
-    async def _candidate(
-        self, model: str, caller: Caller, channel: Channel, key: int, passed: Passed
-    ) -> Candidate | None:
-        """Return a channel that may be asked, after the pause that is due; None where it may not."""
-        if (model, channel.id) in self._refused:
-            return None
-        if not await self._pause(channel):
-            self._over = True
-            return None
-        ticket = await self._enter(channel, key, passed) if channel.limited else ""
-        return None if ticket is None else Candidate(channel, key, model, caller, ticket)
+    def _may_be_asked(self, candidate: Candidate) -> bool:
+        return candidate.model not in self._done and (candidate.model, candidate.channel.id) not in self._refused
 
     async def _enter(self, channel: Channel, key: int, passed: Passed) -> str | None:
         """Take a place at a channel and at its key; return the ticket, None where one of them is at a limit."""
@@ -190,11 +197,13 @@ class Failover:
 
     async def _pause(self, channel: Channel) -> bool:
         """Wait before an upstream that has failed is asked again; return whether there is time for a try."""
-        failures = self._failed[channel.base_url] if self._failed else 0
+        if self._last is None:
+            return True
+        failures = self._failed[channel.base_url]
         pause = 0.0
         if failures:
             pause = min(_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE) * (0.5 + self._gateway.rng.random())
-        if pause >= self.left():
+        if pause >= self._deadline - self._loop.time():
             return False
         if pause:
             await sleep(pause)

@@ -191,7 +191,7 @@ class _Run:
             tokens=self._rough_prompt() + peek.max_output,
             prefers=self._prefers,
         )
-        async for candidate in failover.candidates():
+        while (candidate := await failover.next()) is not None:
             order = self.order
             same = candidate.model == order.peek.model and candidate.caller is order.caller
             if not same and not await self._turn_to(candidate, asked):

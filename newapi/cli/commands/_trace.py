@@ -46,10 +46,9 @@ def _attempts(trace: Trace) -> Iterator[str]:
         length = max(1, min(_WIDTH - start, round(one.ms * _WIDTH / total)))
         bar = f"{' ' * start}{_BAR * length}".ljust(_WIDTH)
         why = f"{one.kind}: {' '.join(one.message.split())}" if one.message else one.kind
-        line = (
-            f"  {number}  {one.channel:<{name_width}}  key {one.key}  {bar}  {one.ms:>6} ms  {one.status or ''} {why}"
-        )
-        yield line.rstrip()
+        told = [f"as {one.model}" if one.model else "", f"in {one.group}" if one.group else "", why]
+        what = " ".join(word for word in (str(one.status or ""), *told) if word)
+        yield f"  {number}  {one.channel:<{name_width}}  key {one.key}  {bar}  {one.ms:>6} ms  {what}".rstrip()
     if trace.first_token_ms:
         yield _fact("first", f"token after {trace.first_token_ms} ms")
     if trace.duration_ms:

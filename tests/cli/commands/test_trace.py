@@ -30,7 +30,7 @@ def traced(run: Run, local: Local) -> Run:
     bill = charge(usage, price, call=Call(entry_format="anthropic_messages", upstream_format="openai_chat"))
     tries = (
         Try("main", 1, 0, 300, 429, "status", "slow\ndown"),
-        Try("spare", 2, 1, 600, 200),
+        Try("spare", 2, 1, 600, 200, model="mini", group="vip"),
     )
     record = UsageRecord(
         "req-1",
@@ -73,7 +73,7 @@ def test_a_request_for_people(traced: Run) -> None:
         "  lost    top_k",
         "attempts",
         "  1  main   key 0  ████████                           300 ms  429 status: slow down",
-        "  2  spare  key 1         ███████████████             600 ms  200",
+        "  2  spare  key 1         ███████████████             600 ms  200 as mini in vip",
         "  first   token after 950 ms",
         "  all     1200 ms",
         "bill",
@@ -106,8 +106,20 @@ def test_a_request_for_programs(traced: Run) -> None:
             "status": 429,
             "kind": "status",
             "message": "slow\ndown",
+            "model": "",
+            "group": "",
         },
-        {"channel": "spare", "key": 1, "start_ms": 300, "ms": 600, "status": 200, "kind": "", "message": ""},
+        {
+            "channel": "spare",
+            "key": 1,
+            "start_ms": 300,
+            "ms": 600,
+            "status": 200,
+            "kind": "",
+            "message": "",
+            "model": "mini",
+            "group": "vip",
+        },
     ]
     assert (found["losses"], found["quota"], found["refunded"]) == (["top_k"], 2000, 2000)
     assert isinstance(found["lines"], list)
