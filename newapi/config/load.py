@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -65,13 +65,18 @@ def find(path: Path | None = None) -> Path:
 
 
 def load(
-    path: Path | None = None, text: str | None = None, *, has_price: Callable[[str], bool] | None = None
+    path: Path | None = None,
+    text: str | None = None,
+    *,
+    also: Sequence[Path] = (),
+    has_price: Callable[[str], bool] | None = None,
 ) -> Loaded:
-    """Return the configuration in a file and in what it includes.
+    """Return the configuration in a file, in what it includes, and in other files beside it.
 
     Args:
         path: The file; `-` is standard input; None looks at the usual places.
         text: What the file says, where that is known already.
+        also: Files that are read as if the first one included them.
         has_price: Whether a model has a price; None asks the tables that the configuration names.
 
     Raises:
@@ -79,7 +84,7 @@ def load(
     """
     files = _Files()
     path = find(path)
-    data = files.main(path, text)
+    data = files.main(path, text, also)
     findings = files.findings
     config = read(data, findings)
     check(config, data, findings, has_price=has_price or _prices(config, path, findings))
@@ -169,7 +174,7 @@ class _Files:
         self.paths: list[Path] = []
         self.names: list[str] = []
 
-    def main(self, path: Path, text: str | None) -> dict[str, Any]:
+    def main(self, path: Path, text: str | None, also: Sequence[Path] = ()) -> dict[str, Any]:
         """Return what the file at `path` and those that it includes say together.
 
         Raises:
@@ -184,6 +189,8 @@ class _Files:
             for part in found:
                 if part not in self.paths:
                     self._merge(merged, self._parse(part, None), self.names[-1])
+        for part in also:
+            self._merge(merged, self._parse(part, None), self.names[-1])
         return merged
 
     def _parse(self, path: Path, text: str | None) -> dict[str, Any]:

@@ -27,8 +27,9 @@ def apply_shown(
     no_input: bool,
     write_tokens: Path | None,
     output: Output,
+    check: Callable[[Plan], None] | None = None,
 ) -> None:
-    """Show what would change, ask, let `do` apply it; new tokens' keys go to `write_tokens`, or to standard output."""
+    """Show what would change, `check` it, ask, let `do` apply it; the keys of new tokens are written or shown."""
     from newapi.ops.plan_text import total
 
     if not made.changes and (dry_run or not made.adopted):
@@ -37,6 +38,8 @@ def apply_shown(
     show_plan(made.changes, sys.stderr)
     if made.changes:
         note(f"Plan: {total(made)}.")
+    if check is not None:
+        check(made)
     if dry_run:
         note("Nothing was done: this was a dry run.")
         return

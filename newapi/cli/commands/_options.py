@@ -13,7 +13,7 @@ from newapi.cli.output import Output
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="NEWAPI_CONFIG", help="The configuration file.")
 ]
-Files = Annotated[list[str] | None, typer.Argument(metavar="[FILE]", help="The file; - is standard input.")]
+Files = Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="The files; - is standard input.")]
 Form = Annotated[Output, typer.Option("--output", "-o", help="table, json, ndjson, csv, toml or name.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask: leave with 7 instead.")]

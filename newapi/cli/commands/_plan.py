@@ -19,19 +19,19 @@ _COLOURS = {"+": "\x1b[32m", "~": "\x1b[33m", "-": "\x1b[31m"}
 def wanted(files: Sequence[str] | None, config: Path | None) -> tuple[Path | None, Wanted]:
     """Return the file that says which gateway of this machine is to be changed, and what it is to be.
 
-    The file that is given says both; standard input says only what it is to be.
+    The first file that is given says both; standard input says only what it is to be. Others are read as if the first
+    one included them.
     """
-    import typer
-
+    from newapi.cli.output import WrongUsage
     from newapi.config.load import STDIN, load
     from newapi.ops.gateway import Wanted
 
-    if files and len(files) > 1:
-        raise typer.BadParameter("one file is read, which may include others", param_hint="FILE")
-    if files and files[0] == "-":
-        return config, Wanted.of(load(STDIN))
-    path = Path(files[0]) if files else config
-    return path, Wanted.of(load(path))
+    paths: list[Path | None] = [Path(file) for file in files or ()] or [config]
+    first, others = paths[0], [path for path in paths[1:] if path is not None]
+    if len({first, *others}) < len(others) + 1:
+        raise WrongUsage("A file is named twice")
+    path = config if first == STDIN else first
+    return path, Wanted.of(load(first, also=others))
 
 
 def show_plan(changes: Sequence[Change], stream: TextIO, *, summary: bool = False) -> None:

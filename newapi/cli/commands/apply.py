@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
 from newapi.cli.commands._options import ConfigFile, DryRun, Files, Form, NoInput, Only, Yes
 from newapi.cli.output import Output
+
+if TYPE_CHECKING:
+    from newapi.ops.gateway import Gateway, Wanted
+    from newapi.ops.plan import Plan
 
 
 def apply(
@@ -21,6 +25,9 @@ def apply(
     no_input: NoInput = False,
     no_prune: Annotated[bool, typer.Option("--no-prune", help="Keep what the file no longer has.")] = False,
     only: Only = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Ask the channels that change first; leave with 8 when one fails.")
+    ] = False,
     source: Annotated[str, typer.Option("--source", help="Where the file comes from, for the history.")] = "",
     write_tokens: Annotated[
         Path | None, typer.Option("--write-tokens", metavar="FILE", help="Write new tokens' keys there, mode 0600.")
@@ -35,6 +42,7 @@ def apply(
         newapi apply
         newapi apply config.toml --yes --source "$(git rev-parse --short HEAD)"
         newapi apply --only channels/openai-main
+        newapi apply base.toml channels.toml --test
     """
     from newapi.cli.commands._apply import apply_shown
     from newapi.cli.commands._gateway import gateway
@@ -52,4 +60,22 @@ def apply(
         no_input=no_input,
         write_tokens=write_tokens,
         output=output,
+        check=(lambda plan: _check(there, declared, plan)) if test else None,
     )
+
+
+def _check(there: Gateway, wanted: Wanted, plan: Plan) -> None:
+    """Ask the channels that are to be made or changed, as they are to be; leave where one fails."""
+    from newapi.cli.output import ExitCode, note
+    from newapi.ops.operations.channels import ProbeDrafts
+
+    names = [change.name for change in plan.changes if change.kind == "channels" and change.action != "delete"]
+    specs = {name: spec for name in names if (spec := wanted.config.channels[name]).enabled}
+    failed = False
+    for tested in there.do(ProbeDrafts(specs)) if specs else ():
+        failed = failed or bool(tested.error)
+        told = f"failed: {tested.error}" if tested.error else f"answers, {tested.ms} ms"
+        note(f"Channel {tested.channel} {told}")
+    if failed:
+        note("Nothing was applied: a channel that changes does not answer.")
+        raise typer.Exit(ExitCode.CHECK_FAILED)

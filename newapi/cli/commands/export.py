@@ -1,7 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Only
+from newapi.cli.commands._options import ConfigFile, NoInput, Only, Yes
+
+if TYPE_CHECKING:
+    from newapi.ops.gateway import Gateway
 
 
 def export(
@@ -10,16 +18,49 @@ def export(
     context: ContextName = None,
     token_file: TokenFile = None,
     only: Only = None,
+    split: Annotated[
+        Path | None,
+        typer.Option("--split", metavar="DIR", help="Into a file for each kind, and one that includes them."),
+    ] = None,
+    yes: Yes = False,
+    no_input: NoInput = False,
 ) -> None:
     """Write the database as a configuration file: references, never secrets.
 
     Examples:
         newapi export > config.toml
         newapi export --only channels
+        newapi export --split gateway/ && newapi diff gateway/config.toml
         newapi export | newapi diff -
     """
     from newapi.cli.commands._gateway import gateway
-    from newapi.cli.output import write
+    from newapi.cli.output import WrongUsage, write
 
     there = gateway(config, server=server, context=context, token_file=token_file)
-    write(there.export(only or ()))
+    if split is None:
+        write(there.export(only or ()))
+        return
+    if only:
+        raise WrongUsage("--split writes everything, --only a part")
+    _split(there, split, yes=yes, no_input=no_input)
+
+
+def _split(there: Gateway, directory: Path, *, yes: bool, no_input: bool) -> None:
+    from newapi.base.errors import NewapiError
+    from newapi.cli.output import confirm, say
+    from newapi.ops.plan import KINDS, SECTIONS
+
+    parts = {f"{kind}.toml": there.export((kind,)) for kind in KINDS}
+    parts = {name: text for name, text in parts.items() if text.strip() != "version = 1"}
+    included = ", ".join(f'"{name}"' for name in parts)
+    sections = there.export(tuple(SECTIONS)).partition("\n")[2]
+    parts["config.toml"] = f"version = 1\ninclude = [{included}]\n{sections}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if known := [str(directory / name) for name in parts if (directory / name).exists()]:
+            confirm(f"Replace {', '.join(known)}?", yes=yes, no_input=no_input)
+        for name, text in parts.items():
+            (directory / name).write_text(text, encoding="utf-8")
+            say(str(directory / name))
+    except OSError as error:
+        raise NewapiError(f"{error.filename}: {(error.strerror or 'cannot be written').lower()}") from error

@@ -14,6 +14,7 @@ from newapi.ops.channel_probe import Tested
 from newapi.ops.channels import ChannelView, Draft
 from newapi.ops.legacy import Told
 from newapi.ops.local import Local
+from newapi.ops.online import draft_view
 
 _SECONDS = 600.0
 """Upstreams take their time, and there may be many of them."""
@@ -42,6 +43,17 @@ class ProbeChannels(Struct, frozen=True):
                 breakers.recovered(local, view, self.key, tested.model, who=who)
             found.append(tested)
         return found
+
+
+class ProbeDrafts(Struct, frozen=True):
+    """Ask channels something small that are nowhere yet: with the specs that they are to have."""
+
+    SECONDS: ClassVar[float] = _SECONDS
+    channels: dict[str, ChannelSpec]
+
+    def run(self, local: Local, who: str) -> list[Tested]:
+        """Do `ops.channel_probe.probe_all`."""
+        return channel_probe.probe_all(local, [draft_view(name, spec) for name, spec in self.channels.items()])
 
 
 class FetchModels(Struct, frozen=True):
@@ -178,6 +190,6 @@ class DeleteKeys(Struct, frozen=True):
 
 
 OPERATIONS = (
-    *(ProbeChannels, FetchModels, AskBalances),
+    *(ProbeChannels, ProbeDrafts, FetchModels, AskBalances),
     *(CreateChannel, EditChannel, DeleteChannels, SwitchKeys, DeleteKeys),
 )
