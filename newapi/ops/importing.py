@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -109,6 +110,7 @@ def import_database(
     source: str,
     *,
     logs_since: float | None = None,
+    logs_from: str = "",
     dry_run: bool = False,
     who: str,
     now: float | None = None,
@@ -119,6 +121,7 @@ def import_database(
         local: Where to.
         source: A SQLite file, or the URL of a database, or a reference to one.
         logs_since: Take the lines of the log from then on over too, unix seconds.
+        logs_from: The database that has the log, where it is another one (New API's `LOG_SQL_DSN`).
         dry_run: Do it, see what comes of it, and undo it.
         who: Who does it.
         now: Unix seconds.
@@ -128,15 +131,20 @@ def import_database(
     """
     now = time.time() if now is None else now
     done: list[Imported] = []
-    if secrets.is_reference(source) and not is_server(source) and not Path(source).exists():
-        source = local.resolve(source).reveal()
-    with foreign.opened(source) as theirs:
+    with ExitStack() as opened:
+        theirs = opened.enter_context(foreign.opened(_named(local, source)))
+        elsewhere = opened.enter_context(foreign.opened(_named(local, logs_from))) if logs_from else theirs
+        if "logs" not in elsewhere.tables and logs_since is not None:
+            raise StoreError(f"{elsewhere.shown} has no log of New API or One API")
         if not {"channels", "tokens", "users", "options"} <= theirs.tables.keys() or "schema_version" in theirs.tables:
             raise StoreError(f"{theirs.shown} is no database of New API or One API")
         try:
             with local.db.writing() as c:
                 work = _Work(local, theirs, who, now)
-                work.run(logs_since)
+                work.run()
+                if logs_since is not None:
+                    work.log(elsewhere, int(logs_since))
+                work.tell_tables()
                 clock.bump(c)
                 audit.note(c, audit.Entry(now, who, "import", theirs.shown.rpartition("/")[2]))
                 counts = tuple(count for count in work.counts.values() if count.new + count.there + count.deleted)
@@ -146,6 +154,13 @@ def import_database(
         except _Undo:
             pass
     return done[0]
+
+
+def _named(local: Local, source: str) -> str:
+    """Return a source, or what the reference to one refers to."""
+    if secrets.is_reference(source) and not is_server(source) and not Path(source).exists():
+        return local.resolve(source).reveal()
+    return source
 
 
 class _Work:
@@ -170,7 +185,7 @@ class _Work:
         self._vendors: dict[int, int] = {}
         """The source's id -> id (and name) here."""
 
-    def run(self, logs_since: float | None) -> None:
+    def run(self) -> None:
         self._options()
         self._each("users", "username", self._user, one_api.user)
         self._invited()
@@ -187,8 +202,9 @@ class _Work:
         self._each("vendors", "name", self._described("vendors", "name"))
         self._each("models", "model_name", self._described("models", "model_name"))
         self._each("prefill_groups", "name", self._described("prefill_groups", "name"))
-        if logs_since is not None:
-            self._log(int(logs_since))
+
+    def tell_tables(self) -> None:
+        """Tell the tables that are not taken over, each with the ids of its rows."""
         for table, reason in _NOT_TAKEN.items():
             if ids := self._theirs.ids(table):
                 told = ", ".join(ids[:_IDS_TOLD]) + (" …" if len(ids) > _IDS_TOLD else "")
@@ -494,10 +510,11 @@ class _Work:
 
         return take
 
-    def _log(self, since: int) -> None:
+    def log(self, theirs: Foreign, since: int) -> None:
+        """Take the log over from `since` on, unix seconds; after what its lines name."""
         count = self._count("logs")
         names = past.Names(self._users, self._tokens, self._channels)
-        rows: Iterable[Row] = self._theirs.since("logs", "created_at", since)
+        rows: Iterable[Row] = theirs.since("logs", "created_at", since)
         records = (past.record(one_api.log(row) if self._is_one_api else row, names) for row in rows)
         while page := list(islice(records, _PAGE)):
             with self._local.db.writing() as c:

@@ -202,6 +202,24 @@ def test_the_log_is_taken_over_once_and_charges_nobody(here: Local, source: str)
     assert len(records(here)) == 6
 
 
+def test_a_log_in_a_database_of_its_own(here: Local, tmp_path: Path) -> None:
+    """New API keeps it there with `LOG_SQL_DSN`."""
+    rows = {table: made for table, made in MORE.items() if table != "logs"}
+    theirs, log = make(tmp_path / "theirs.db", rows), tmp_path / "log.db"
+    with sqlite3.connect(log) as database:
+        database.execute(f"ATTACH '{make(tmp_path / 'whole.db', MORE)}' AS whole")
+        database.execute("CREATE TABLE logs AS SELECT * FROM whole.logs")
+    database.close()
+    done = take(here, str(theirs), logs_since=0, logs_from=str(log))
+    assert {c.kind: c.new for c in done.counts}["logs"] == 6
+    assert {r.channel_name for r in records(here) if r.token_name} == {"main-2"}
+    with sqlite3.connect(log) as database:
+        database.execute("ALTER TABLE logs RENAME TO other")
+    database.close()
+    with pytest.raises(StoreError, match="has no log"):
+        take(here, str(theirs), logs_since=0, logs_from=str(log))
+
+
 def test_a_second_time_doubles_nothing(here: Local, source: str) -> None:
     take(here, source, logs_since=0)
     before = export(here.db), len(records(here))

@@ -24,6 +24,9 @@ def import_(
         str | None,
         typer.Option("--logs-since", metavar="AGE", help="The log of the last `30d`, too; nobody is charged."),
     ] = None,
+    logs_from: Annotated[
+        str, typer.Option("--logs-from", metavar="SOURCE", help="The database of the log, where it has one of its own.")
+    ] = "",
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -63,7 +66,7 @@ def import_(
     if is_litellm(source):
         done = import_litellm(local, Path(source), dry_run=dry_run, who=account())
     else:
-        done = import_database(local, source, logs_since=since, dry_run=dry_run, who=account())
+        done = import_database(local, source, logs_since=since, logs_from=logs_from, dry_run=dry_run, who=account())
     if output in (Output.JSON, Output.TOML):
         show(
             {
