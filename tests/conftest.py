@@ -22,7 +22,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, _home: Path) -> None:
     for name in list(os.environ):
-        if name.startswith(("NEWAPI_", "XDG_")) and name != "NEWAPI_TEST_DB":
+        if name.startswith(("NEWAPI_", "XDG_")) and name not in ("NEWAPI_TEST_DB", "NEWAPI_UPDATE_GOLDEN"):
             monkeypatch.delenv(name)
     for name in ("FORCE_COLOR", "CREDENTIALS_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
