@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,7 @@ from newapi.ops.local import Local
 from newapi.providers.contract import Provider, Target
 from newapi.relay.attempt import Attempts
 from newapi.relay.build import ready
-from newapi.relay.snapshot import Channel
+from newapi.relay.snapshot import Channel, Models
 from newapi.relay.values import Ingress
 from newapi.store import options
 
@@ -40,7 +41,9 @@ AT_ONCE = 8
 DEFAULT_MODEL = "gpt-4o-mini"
 """What a channel that serves no exact name is tested with: New API's."""
 
-Kind = Literal["chat", "responses", "messages", "gemini", "compact", "rerank", "images", "embeddings"]
+Kind = Literal[
+    "chat", "responses", "messages", "gemini", "compact", "rerank", "images", "embeddings", "moderations", "speech"
+]
 ENDPOINTS: Mapping[str, Kind] = {
     "openai": "chat",
     "openai-response": "responses",
@@ -61,6 +64,8 @@ _FORMATS: Mapping[Kind, str] = {
     "rerank": "rerank",
     "images": "images",
     "embeddings": "embeddings",
+    "moderations": "moderations",
+    "speech": "speech",
 }
 _LISTS = {"gemini": "/v1beta/models?pageSize=1000", "ollama": "/api/tags"}
 """Where providers list their models in a shape of their own. Sources: https://ai.google.dev/api/models#method:-models.list
@@ -112,7 +117,7 @@ def probe(
     Raises:
         CallerError: There is no such endpoint type, or no such key.
     """
-    model = (model or view.spec.test_model or next(iter(view.spec.models), "")).strip() or DEFAULT_MODEL
+    model = (model or view.spec.test_model or first_model(view.spec.models)).strip()
     if endpoint and endpoint not in ENDPOINTS:
         raise CallerError(f"There is no endpoint type {endpoint!r}: {', '.join(ENDPOINTS)}", param="endpoint_type")
     kind = ENDPOINTS[endpoint] if endpoint else kind_of(model)
@@ -158,7 +163,22 @@ def kind_of(model: str) -> Kind:
         return "images"
     if name.endswith("-openai-compact"):
         return "compact"
+    if "moderation" in name:
+        return "moderations"
+    if name.startswith("tts-") or name.endswith("-tts"):
+        return "speech"
     return "responses" if "codex" in name else "chat"
+
+
+def first_model(patterns: Sequence[str]) -> str:
+    """Return what a channel that serves `patterns` is tested with: an exact name, or one that a glob has."""
+    models = Models(patterns)
+    exact = next((p for p in patterns if p in models.exact), "")
+    if exact or DEFAULT_MODEL in models or not patterns:
+        return exact or DEFAULT_MODEL
+    # "claude-sonnet-4*" has "claude-sonnet-4": of a family the shortest name is most often there.
+    bare = re.sub(r"[*?].*|\[.*", "", patterns[0])
+    return bare if bare in models else patterns[0]
 
 
 def ready_channel(local: Local, view: ChannelView, key: int | None) -> Channel:
@@ -260,6 +280,10 @@ def _body(kind: Kind, model: str, stream: bool) -> dict[str, Any]:
             return {"model": model, "query": "What is Deep Learning?", "documents": documents, "top_n": 2}
         case "images":
             return {"model": model, "prompt": "a cute cat", "n": 1, "size": "1024x1024"}
+        case "moderations":
+            return {"model": model, "input": "hello world"}
+        case "speech":
+            return {"model": model, "input": "hi", "voice": "alloy"}
         case "responses":
             return {"model": model, "input": turn, "stream": stream}
         case "compact":
