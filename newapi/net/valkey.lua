@@ -156,7 +156,7 @@ end
 
 -- balances -------------------------------------------------------------------------------
 
-local function know(account, known) -- {granted, used, version}
+local function know(account, known) -- {granted, settled, version}
     local e = P .. 'e:' .. account
     local version = tonumber(call('HGET', e, 'v') or '-1')
     if known[3] >= version then

@@ -119,6 +119,7 @@ def balances(stored: Stored) -> Balances:
         {t.id: t.remaining for t in stored.tokens if not t.unlimited},
         {u.id: u.quota for u in stored.users if not u.unlimited},
         {t.id: t.used for t in stored.tokens},
-        {u.id: u.used for u in stored.users},
+        {t.id: t.settled for t in stored.tokens},
+        {u.id: u.settled for u in stored.users},
         stored.epoch,
     )

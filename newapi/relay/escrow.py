@@ -1,11 +1,11 @@
 """Balances that several processes spend from: each is lent a part of one, and spends from that without asking.
 
-What a balance is, is the database's to say: what was granted in all (what is left and what is used, one row, which no
-settlement changes) less what is used. A process that serves the first request of an account borrows a part, reserves
-and settles against it in memory, and comes back when it is used up. So an account far from zero costs no round trip,
-and one near zero costs one a request.
+What a balance is, is the database's to say: what was granted in all (what is left and what requests took, one row; no
+settlement changes the sum) less what requests took. A process that serves the first request of an account borrows a
+part, reserves and settles against it in memory, and comes back when it is used up. So an account far from zero costs
+no round trip, and one near zero costs one a request.
 
-**The invariant**: granted - used >= the sum of what is lent, unless requests cost more than was reserved for them or
+**The invariant**: granted - settled >= the sum of what is lent, unless requests cost more than was reserved for them or
 the grant itself was cut; a process reserves no more than what it is lent and has not spent. So a balance falls below
 zero by no more than what requests under way cost beyond their reservations, however many processes serve it.
 
@@ -33,13 +33,13 @@ class Known(Struct, frozen=True, array_like=True):
     """What a process read in the database of an account.
 
     Attributes:
-        granted: Quota that is left and that is used together.
-        used: Of it, used when it was read; what is settled and not yet written is missing.
+        granted: Quota that is left and that requests have taken, together.
+        settled: What requests had taken when it was read; what is not yet written is missing.
         version: The epoch of the configuration it was read at: a greater one is newer.
     """
 
     granted: int
-    used: int
+    settled: int
     version: int
 
 
@@ -111,15 +111,15 @@ class Lender(Protocol):
 
 
 class _Balance:
-    __slots__ = ("granted", "lent", "used", "version")
+    __slots__ = ("granted", "lent", "settled", "version")
 
     def __init__(self, known: Known) -> None:
-        self.granted, self.used, self.version = known.granted, known.used, known.version
+        self.granted, self.settled, self.version = known.granted, known.settled, known.version
         self.lent: dict[str, int] = {}
 
     @property
     def free(self) -> int:
-        return self.granted - self.used - sum(self.lent.values())
+        return self.granted - self.settled - sum(self.lent.values())
 
 
 class Escrow:
@@ -136,7 +136,7 @@ class Escrow:
         amount = max(need, free // PART) if free >= need else 0
         if amount:
             balance.lent[owner] = balance.lent.get(owner, 0) + amount
-        return Lent(amount, balance.granted - balance.used)
+        return Lent(amount, balance.granted - balance.settled)
 
     def give_back(self, owner: str, account: Account, amount: int) -> None:
         """Take back a part of what `owner` was lent."""
@@ -157,7 +157,7 @@ class Escrow:
         told.update(segments)
         for account, quota in sums.items():
             if balance := self._balances.get(account):
-                balance.used += quota
+                balance.settled += quota
                 if quota > 0:  # what was given back was not lent to anyone
                     self._change(owner, account, -quota)
 
@@ -179,7 +179,7 @@ class Escrow:
         elif known.version >= balance.version:
             balance.granted, balance.version = known.granted, known.version
             # A settlement is told before it is written, so this is greater only where it was not told.
-            balance.used = max(balance.used, known.used)
+            balance.settled = max(balance.settled, known.settled)
         return balance
 
     def _change(self, owner: str, account: Account, by: int) -> None:

@@ -36,14 +36,16 @@ class Balances(Struct):
 
     Attributes:
         tokens, users: What limited ones have left.
-        tokens_used, users_used: What all have used.
+        tokens_used: What tokens have used.
+        tokens_settled, users_settled: Of what was granted, what requests took.
         version: The epoch of the configuration it was read at.
     """
 
     tokens: dict[int, int]
     users: dict[int, int]
     tokens_used: dict[int, int] = {}
-    users_used: dict[int, int] = {}
+    tokens_settled: dict[int, int] = {}
+    users_settled: dict[int, int] = {}
     version: int = 0
 
 
@@ -166,6 +168,9 @@ class Ledger:
         self._held_tokens[token] += amount
         self._held_users[user] += amount
         return Reservation(token, user, amount)
+
+    waits = False
+    """Whether `account` waits for the database, and is to be called in a thread."""
 
     def account(self, token_id: int) -> tuple[int | None, int]:
         """Return the quota that a token has left (None: without limit), and what it has used."""

@@ -32,10 +32,19 @@ class SharedLedger(Ledger):
         write: Callable[[Sequence[Settlement]], None],
         journal: Journal,
         read: Callable[[], Balances],
+        look: Callable[[int], tuple[int | None, int]],
     ) -> None:
-        """Take what writes settlements to the database, the journal, and what reads the balances of the database."""
+        """Prepare.
+
+        Args:
+            write: Writes settlements to the database.
+            journal: The journal.
+            read: Reads the balances of the database.
+            look: The same of one token: what is left (None: without limit), and used.
+        """
         super().__init__(write, journal)
         self._read = read
+        self._look = look
         self._lender: Lender | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.alone = True
@@ -73,6 +82,13 @@ class SharedLedger(Ledger):
                 self._to_be_alone = alone
                 await asyncio.to_thread(self.load, self._read)
 
+    waits = True
+
+    def account(self, token_id: int) -> tuple[int | None, int]:
+        """Return what a token has left and has used, of all processes. Waits for the database: call it in a thread."""
+        self.flush()
+        return self._look(token_id)
+
     def give_all_back(self) -> None:
         """Return what was lent and not spent: this process ends."""
         if self.alone or self._lender is None:
@@ -89,10 +105,10 @@ class SharedLedger(Ledger):
             self.alone = True
             return
         known = {
-            f"{prefix}{id}": Known(left + used.get(id, 0), used.get(id, 0), read.version)
-            for prefix, lefts, used in (
-                ("t", read.tokens, read.tokens_used),
-                ("u", read.users, read.users_used),
+            f"{prefix}{id}": Known(left + settled.get(id, 0), settled.get(id, 0), read.version)
+            for prefix, lefts, settled in (
+                ("t", read.tokens, read.tokens_settled),
+                ("u", read.users, read.users_settled),
             )
             for id, left in lefts.items()
         }
@@ -130,14 +146,17 @@ class SharedLedger(Ledger):
             self.alone = False
 
     def _carry(self, before: dict[Account, Known], account: Account, lent: int, held: int) -> int:
-        """Return what is lent from now on of an account: of one whose grant has changed, what is under way alone."""
+        """Return what is lent from now on of an account: after any change of the database what is under way alone.
+
+        Whoever took from a balance, or corrected what requests cost, is not outdone by what was lent before.
+        """
         assert self._lender is not None  # noqa: S101
         now = self._known.get(account)
         if self.alone:  # it has spent from a whole balance: what is under way is taken from what is lent
             if now is not None and held:
                 self._lender.overdraw(account, now, held)
             return held
-        if now is not None and account in before and before[account].granted == now.granted:
+        if now is not None and account in before and before[account].version == now.version:
             return lent
         keep = min(lent, held) if now is not None else 0
         if lent > keep:

@@ -65,13 +65,12 @@ class ValkeyClient(Shared):
         self._owner = owner
         self._calls: list[tuple[Call, asyncio.Future[Any] | None]] = []
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
         self._recalls: dict[int, tuple[set[str], asyncio.Event]] = {}
         self._number = 0
         self._reached = False
+        self._ending = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._serving: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
@@ -94,6 +93,12 @@ class ValkeyClient(Shared):
         if self._reached:
             with contextlib.suppress(Away):
                 await self._ask("bye", {"periods": self._periods()})
+        await self._abandon()
+
+    async def _abandon(self) -> None:
+        """Let go of the connection, and of whoever waits for an answer."""
+        assert self._task is not None  # noqa: S101  (it was started)
+        self._ending = True
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
@@ -252,6 +257,8 @@ class ValkeyClient(Shared):
                 try:
                     await self._serve()
                 except Unreachable as error:
+                    if self._ending:  # a connection that is cut off may say so instead of that it was cancelled
+                        return
                     log.warning("server.cache is gone, until it is back limits are this process's alone: %s", error)
                 self._reached = False
                 self._fail_waiting()
@@ -275,20 +282,28 @@ class ValkeyClient(Shared):
         Raises:
             Unreachable: It broke.
         """
+        loop = asyncio.get_running_loop()
+        works = (self._pump(), self._valkey.listen(self._heard), self._beat())
+        tasks = [loop.create_task(work) for work in works]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump())
-                tasks.create_task(self._valkey.listen(self._heard))
-                tasks.create_task(self._beat())
-        except* Unreachable as broken:
-            raise Unreachable(str(broken.exceptions[0])) from None
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            # More than once: the driver may swallow a cancellation that comes while it reads.
+            while pending := [task for task in tasks if not task.done()]:
+                for task in pending:
+                    task.cancel()
+                await asyncio.wait(pending, timeout=0.1)
+            for task in tasks:
+                if not task.cancelled():
+                    task.exception()  # one reason is enough
 
     async def _pump(self) -> None:
         """Send what has gathered, in order."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            self._idle.clear()
             calls, self._calls = self._calls, []
             try:
                 answers = await self._valkey.run([call for call, _ in calls])
@@ -298,8 +313,6 @@ class ValkeyClient(Shared):
             for (_, waiting), answer in zip(calls, answers, strict=True):
                 if waiting is not None and not waiting.done():
                     waiting.set_result(answer)
-            if not self._calls:
-                self._idle.set()
 
     async def _beat(self) -> None:
         while True:

@@ -33,6 +33,7 @@ from newapi.server.live import Live
 from newapi.server.notifier import Notifier
 from newapi.store import ledger as store_ledger
 from newapi.store import snapshot as store_snapshot
+from newapi.store import tokens as store_tokens
 from newapi.store import usage as store_usage
 from newapi.store.ledger import RecordFilter, StoredRecord
 from newapi.store.snapshot import Stored
@@ -101,7 +102,9 @@ class Runtime:
             self.ledger = Ledger(write, journal)
             self.ledger.start()
         else:
-            self.ledger = SharedLedger(write, journal, self._balances)
+            self.ledger = SharedLedger(
+                write, journal, self._balances, functools.partial(store_tokens.balance, local.db)
+            )
         self.gateway = Gateway(
             self._load(),
             self.ledger,

@@ -302,15 +302,16 @@ def _charge(c: peewee.Database, settlements: Sequence[Settlement]) -> None:
         if id:
             c.execute_sql(
                 f"UPDATE {left}tokens{right} SET remaining_quota = remaining_quota - {p}, "  # noqa: S608
-                f"used_quota = used_quota + {p}, "
+                f"used_quota = used_quota + {p}, settled_quota = settled_quota + {p}, "
                 f"accessed_at = CASE WHEN accessed_at < {p} THEN {p} ELSE accessed_at END WHERE id = {p}",
-                (quota, quota, at, at, id),
+                (quota, quota, quota, at, at, id),
             )
     for id, (quota, requests) in sorted(users.items()):
         if id:
-            left_over = peewee.Case(None, [(User.unlimited == True, User.quota)], User.quota - quota)  # noqa: E712
+            taken = peewee.Case(None, [(User.unlimited == True, 0)], quota)  # noqa: E712
             used, made = User.used_quota + quota, User.requests + requests
-            query = User.update({User.quota: left_over, User.used_quota: used, User.requests: made})
+            columns = {User.quota: User.quota - taken, User.settled_quota: User.settled_quota + taken}
+            query = User.update({**columns, User.used_quota: used, User.requests: made})
             query.where(User.id == id).execute(c)
     for id, quota in sorted(channels.items()):
         if id and quota:

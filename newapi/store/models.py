@@ -37,6 +37,8 @@ class Clock(_Base):
 class User(_Base):
     """Who owns tokens. `role` is user, admin or root; `state` enabled or disabled; money in quota.
 
+    `settled_quota` is what requests have taken from `quota`: unlike `used_quota` nothing else changes it.
+
     `password_hash` is "" for one who cannot sign in; `session_epoch` grows when the sessions of before must end;
     `setting` is JSON or NULL; `deleted_at` is unix seconds or 0: the name of a deleted user stays taken.
     """
@@ -65,6 +67,7 @@ class User(_Base):
     setting = TextField(null=True)
     last_login_at = DoubleField(default=0)
     deleted_at = DoubleField(default=0)
+    settled_quota = BigIntegerField(default=0)
 
 
 class Token(_Base):
@@ -90,6 +93,7 @@ class Token(_Base):
     managed = CharField(16, default="")
     created_at = DoubleField()
     accessed_at = DoubleField(default=0)
+    settled_quota = BigIntegerField(default=0)
 
 
 class Channel(_Base):

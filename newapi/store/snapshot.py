@@ -45,7 +45,10 @@ class StoredChannel(Struct, frozen=True):
 
 
 class StoredToken(Struct, frozen=True):
-    """A token. `remaining` and `used` are quota, `expires_at` unix seconds or 0, `state` enabled or disabled."""
+    """A token; money in quota, `settled` being what requests took from `remaining`.
+
+    `expires_at` is unix seconds or 0, `state` enabled or disabled.
+    """
 
     id: int
     name: str
@@ -61,10 +64,14 @@ class StoredToken(Struct, frozen=True):
     created_at: float = 0
     accessed_at: float = 0
     key_hint: str = ""
+    settled: int = 0
 
 
 class StoredUser(Struct, frozen=True):
-    """A user. `quota` is what is left, `used` what was spent; `state` enabled or disabled."""
+    """A user. `quota` is what is left, `settled` what requests took from it, `used` what was spent.
+
+    `state` is enabled or disabled.
+    """
 
     id: int
     name: str
@@ -75,6 +82,7 @@ class StoredUser(Struct, frozen=True):
     unlimited: bool
     state: str
     requests: int = 0
+    settled: int = 0
 
 
 class Stored(Struct, frozen=True):
@@ -180,6 +188,7 @@ def _token(row: dict[str, Any]) -> StoredToken:
         created_at=row["created_at"],
         accessed_at=row["accessed_at"],
         key_hint=row["key_hint"],
+        settled=row["settled_quota"],
     )
 
 
@@ -194,4 +203,5 @@ def _user(row: dict[str, Any]) -> StoredUser:
         unlimited=bool(row["unlimited"]),
         state=row["state"],
         requests=row["requests"],
+        settled=row["settled_quota"],
     )

@@ -98,6 +98,15 @@ def owned(
     return [_record(*row) for row in rows], int(total)
 
 
+def balance(db: Database, id: int) -> tuple[int | None, int]:
+    """Return the quota that a token has left (None: without limit), and what it has used; 0 and 0 of none."""
+    with db.reading() as c:
+        query = Token.select(Token.unlimited, Token.remaining_quota, Token.used_quota).where(Token.id == id)
+        for unlimited, left, used in query.tuples().execute(c):
+            return (None if unlimited else int(left)), int(used)
+    return 0, 0
+
+
 def find_user(c: peewee.Database, name: str) -> int | None:
     """Return the id of a user, None when there is none of that name."""
     return User.select(User.id).where(User.name == name).scalar(c)

@@ -111,11 +111,7 @@ class ValkeyWorld:
 
     async def kill(self, process: ValkeyClient) -> None:
         self.processes.remove(process)
-        assert process._task is not None
-        process._task.cancel()
-        await asyncio.gather(process._task, return_exceptions=True)
-        process._reached = False
-        await process._valkey.close()
+        await process._abandon()
         self.now += LEASE_SECONDS + 1
         await self._beat()
 

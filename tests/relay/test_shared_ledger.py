@@ -46,6 +46,7 @@ class Bank:
     def __init__(self, left: int = START) -> None:
         self.left = {("t", 1): left, ("t", 2): left // 2, ("u", 1): left}
         self.used = dict.fromkeys(self.left, 0)
+        self.settled = dict.fromkeys(self.left, 0)
         self.rows: dict[str, Settlement] = {}
         self.version = 1
         self.down = False
@@ -60,18 +61,28 @@ class Bank:
                 for account in (("t", s.token_id), ("u", s.user_id)):
                     self.left[account] -= s.quota
                     self.used[account] += s.quota
+                    self.settled[account] += s.quota
         if self.commits_and_fails:
             raise StoreError("the connection broke after the commit")
 
     def read(self) -> Balances:
-        lefts, useds = self.left.items(), self.used.items()
+        def of(kind: str, what: dict[tuple[str, int], int]) -> dict[int, int]:
+            return {id: quota for (k, id), quota in what.items() if k == kind}
+
+        settled = self.settled
         return Balances(
-            {id: left for (kind, id), left in lefts if kind == "t"},
-            {id: left for (kind, id), left in lefts if kind == "u"},
-            {id: used for (kind, id), used in useds if kind == "t"},
-            {id: used for (kind, id), used in useds if kind == "u"},
-            self.version,
+            of("t", self.left), of("u", self.left), of("t", self.used), of("t", settled), of("u", settled), self.version
         )
+
+    def look(self, token_id: int) -> tuple[int | None, int]:
+        return self.left["t", token_id], self.used["t", token_id]
+
+    def correct(self, token_id: int, amount: int) -> None:
+        """What requests cost turns out to be so much less, or more."""
+        for account in (("t", token_id), ("u", 1)):
+            self.left[account] += amount
+            self.used[account] -= amount
+        self.version += 1
 
     def top_up(self, token_id: int, amount: int) -> None:
         self.left["t", token_id] += amount
@@ -83,6 +94,7 @@ class RealBank(Bank):
 
     def __init__(self, directory: Path) -> None:
         super().__init__()
+        self.corrected = {1: 0, 2: 0}
         self.db = open_database("sqlite:///newapi.db", relative_to=directory)
         with self.db.writing() as c:
             User.update(quota=START, unlimited=False).where(User.id == 1).execute(c)
@@ -101,6 +113,14 @@ class RealBank(Bank):
     def read(self) -> Balances:
         return balances(store_snapshot.load(self.db))
 
+    def correct(self, token_id: int, amount: int) -> None:
+        with self.db.writing() as c:
+            left, used = Token.remaining_quota + amount, Token.used_quota - amount
+            Token.update(remaining_quota=left, used_quota=used).where(Token.id == token_id).execute(c)
+            User.update(quota=User.quota + amount, used_quota=User.used_quota - amount).where(User.id == 1).execute(c)
+            clock.bump(c)
+        self.corrected[token_id] += amount
+
     def top_up(self, token_id: int, amount: int) -> None:
         with self.db.writing() as c:
             more = Token.remaining_quota + amount
@@ -113,8 +133,10 @@ class RealBank(Bank):
         assert sorted(r.request_id for r in records) == sorted(settled)
         read = self.read()
         for token_id in (1, 2):
-            assert read.tokens_used[token_id] == sum(r.quota for r in records if r.token_id == token_id)
-        assert read.users_used[1] == sum(r.quota for r in records)
+            logged = sum(r.quota for r in records if r.token_id == token_id)
+            assert read.tokens_used[token_id] == logged - self.corrected[token_id]
+            assert read.tokens_settled[token_id] == logged
+        assert read.users_settled[1] == sum(r.quota for r in records)
         self.rows = dict.fromkeys(settled)  # type: ignore[arg-type]
         self.left = {**{("t", id): left for id, left in read.tokens.items()}, ("u", 1): read.users[1]}
         self.db.close()
@@ -136,7 +158,7 @@ class Process:
         self.world = world
         self.bank = bank
         self.journal = Journal(directory)
-        self.ledger = SharedLedger(bank.write, self.journal, bank.read)
+        self.ledger = SharedLedger(bank.write, self.journal, bank.read, bank.look)
         self.ledger.load(bank.read)
         self.side: Any = None
 
@@ -383,6 +405,15 @@ class Model(RuleBasedStateMachine):
     def top_up(self, token_id: int, amount: int) -> None:
         self.bank.top_up(token_id, amount)
         self.granted["t", token_id] += amount
+        for process in self.processes:
+            self.run(asyncio.to_thread(process.ledger.load, self.bank.read))
+
+    @rule(token_id=st.sampled_from([1, 2]), amount=st.integers(-200, 300))
+    def correct(self, token_id: int, amount: int) -> None:
+        self.all_told()
+        self.bank.correct(token_id, amount)
+        for account in (("t", token_id), ("u", 1)):
+            self.paid[account] -= amount
         for process in self.processes:
             self.run(asyncio.to_thread(process.ledger.load, self.bank.read))
 

@@ -58,7 +58,8 @@ class RelayApp:
             query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             if found is None or found[1].method != scope["method"]:
                 asked = Asked(scope["method"], path, dict(query), headers, peer, request_id, known=found is not None)
-                status, body = answer(asked, gateway)
+                waits = gateway.ledger.waits and "/dashboard/" in path
+                status, body = await asyncio.to_thread(answer, asked, gateway) if waits else answer(asked, gateway)
                 await sink.whole(
                     status, [("content-type", "application/json"), ("x-oneapi-request-id", request_id)], body
                 )
