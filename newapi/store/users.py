@@ -145,9 +145,10 @@ def _where(query: Any, wanted: UserFilter) -> Any:
 
 
 def _record(row: dict[str, Any]) -> UserRecord:
+    known = {name: value for name, value in row.items() if name in UserRecord.__struct_fields__}
     return UserRecord(
         **{
-            **row,
+            **known,
             "unlimited": bool(row["unlimited"]),
             "access_token_hash": row["access_token_hash"] or "",
             "aff_code": row["aff_code"] or "",
