@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from newapi.relay.limits import Limit
 from newapi.relay.pipeline import STOPPING, relay
 from tests.relay.test_pipeline import (
     COST,
@@ -30,6 +31,7 @@ from tests.relay.test_pipeline import (
     staged,
     whole,
 )
+from tests.relay.world import FakeSink
 
 __all__ = ["staged"]
 
@@ -216,3 +218,27 @@ def check(stage: Stage, ending: Ending, policy: str) -> None:
     assert (usage["output"], row.completion_tokens) == (0, 0)
     assert (row.quota > 0) == (policy == "prompt")
     assert usage["source"] == ("estimate" if policy == "prompt" else "none")
+
+
+@pytest.mark.parametrize(
+    ("format", "mark"),
+    [
+        ("openai_chat", "x-ratelimit-remaining-requests"),
+        ("openai_responses", "x-ratelimit-remaining-requests"),
+        ("anthropic_messages", "anthropic-ratelimit-requests-remaining"),
+        ("gemini", ""),
+    ],
+)
+async def test_a_limited_caller_is_told_where_it_stands(staged: Staging, format: str, mark: str) -> None:
+    theirs = "content-type: application/json\r\nx-ratelimit-remaining-requests: 999\r\n"
+    stage = await staged(answers(whole(), headers=theirs))
+    about = next(iter(stage.world.gateway.snapshot.tokens.values()))
+    about.limit = Limit(requests=1)
+    sink = await stage.ask(entry(format, stream=False))
+    assert (sink.status, sink.headers.get(mark, "0")) == (200, "0")
+    stage.sink = FakeSink()
+    sink = await stage.ask(entry(format, stream=False))
+    assert (sink.status, sink.headers["retry-after"], sink.headers.get(mark, "0")) == (429, "60", "0")
+    if format == "gemini":
+        assert sink.json["error"]["details"][0]["retryDelay"] == "60s"
+    assert not [name for name in sink.headers if "ratelimit" in name and not mark]
