@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from newapi import __version__, secrets
+from newapi import __version__, providers, secrets
 from newapi.base.errors import ConfigError, NewapiError
 from newapi.config.findings import mask
 from newapi.config.load import Loaded, find, load
+from newapi.ops.certificates import Show, all_shown, places
 from newapi.ops.local import Local, open_local, state_directory
 from newapi.ops.logs import records
 from newapi.ops.references import Found, references
@@ -37,6 +38,8 @@ CLOCK_SECONDS = 60
 """So far may the clocks of this machine and of the database be apart."""
 _EARLIEST = 1_735_689_600  # 2025-01-01: no clock of a machine that runs this says less
 _PROXY_SECONDS = 3.0
+_DAYS = 7
+"""A certificate that ends before is told."""
 _BUNDLED_ERRORS = 100
 
 
@@ -49,12 +52,13 @@ class Finding(Struct, frozen=True):
     hint: str = ""
 
 
-def examine(path: Path | None = None, *, now: float | None = None) -> list[Finding]:
+def examine(path: Path | None = None, *, now: float | None = None, show: Show | None = None) -> list[Finding]:
     """Return what every check came to, in the order they were made.
 
     Args:
         path: The configuration; None looks at the usual places.
         now: Unix seconds.
+        show: Asks an upstream for its certificate; None asks none.
 
     Raises:
         ConfigError: There is no configuration.
@@ -86,6 +90,8 @@ def examine(path: Path | None = None, *, now: float | None = None) -> list[Findi
     if local is not None:
         told += _resolved(local, found)
     told += _proxies(loaded, local)
+    if show is not None:
+        told += _certificates(loaded, now, show)
     told += _disk(state_directory(local) if local else path.resolve().parent)
     return told
 
@@ -254,6 +260,22 @@ def _proxies(loaded: Loaded, local: Local | None) -> Iterator[Finding]:
             yield Finding("proxy", False, f"{host}:{port}: {reason}", "channels that use it cannot be reached")
         else:
             yield Finding("proxy", True, f"{host}:{port} answers")
+
+
+def _certificates(loaded: Loaded, now: float, show: Show) -> Iterator[Finding]:
+    """Yield what the upstreams of enabled channels show that are asked without a proxy."""
+    direct = [spec for spec in loaded.config.channels.values() if spec.enabled and not spec.proxy]
+    urls = [spec.base_url or providers.get(spec.type).base_url for spec in direct]
+    for found in all_shown(places(urls), show):
+        days = int((found.until - now) // 86_400)
+        if found.is_time:
+            yield Finding("TLS", False, f"{found.host}: {found.problem}", "is the clock of this machine right?")
+        elif found.problem:
+            hint = "channels that use it cannot be reached"
+            yield Finding("TLS", False, f"{found.host}:{found.port}: {found.problem}", hint)
+        else:
+            message = f"{found.host}: the certificate is good for {days} days"
+            yield Finding("TLS", days >= _DAYS, message, "" if days >= _DAYS else "whoever runs it has to renew it")
 
 
 def _disk(directory: Path) -> Iterator[Finding]:

@@ -47,7 +47,15 @@ key = "env:CANARY"
 """
 READING = (
     *("validate", "validate --format json", "diff", "diff -o json", "export", "history", "history -o json", "schema"),
-    *("status", "status -o json", "health", "doctor", "doctor -o json", "config show --origin", "config show -o json"),
+    *(
+        "status",
+        "status -o json",
+        "health",
+        "doctor --offline",
+        "doctor --offline -o json",
+        "config show --origin",
+        "config show -o json",
+    ),
     *("config path", "version", "secret list", "secret list -o json", "fmt --diff --check", "fmt --check"),
     *("token list", "token list -o json", "token get ci -o json", "token usage ci", "user list -o json"),
     *("user get root -o json", "channel list", "channel list -o json", "channel get main", "channel get main -o json"),

@@ -16,14 +16,15 @@ def doctor(
             "--bundle", metavar="FILE", help="Also write a .tar.gz for whoever is asked for help: no secrets."
         ),
     ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no upstream for its certificate.")] = False,
     config: ConfigFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Look for what is wrong, or soon will be; leave with 8 when there is anything.
 
     Looked at: the configuration, the database and its migrations, the workers of the server that runs, who may read
-    the master key, the clock, the keyring, whether each reference resolves, proxies, the disk. Commands in references
-    are run where the configuration allows them.
+    the master key, the clock, the keyring, whether each reference resolves, proxies, the certificates of
+    upstreams, the disk. Commands in references are run where the configuration allows them.
 
     Examples:
         newapi doctor
@@ -31,10 +32,11 @@ def doctor(
         newapi doctor --bundle newapi.tar.gz
     """
     from newapi.cli.output import ExitCode, note, show
+    from newapi.ops.certificates import shown
     from newapi.ops.doctor import bundle as make
     from newapi.ops.doctor import examine
 
-    told = examine(config)
+    told = examine(config, show=None if offline else shown)
     if output is Output.TABLE:
         show([{"": "ok" if f.ok else "FAIL", "check": f.check, "found": f.message, "to do": f.hint} for f in told])
     else:
