@@ -115,7 +115,16 @@ def trace(db: Database, id: str) -> Trace:
     if not found:
         raise NotFound(f"The log has no request {id!r}")
     (record,) = found
-    refunds = query_records(db, RecordFilter(request_id=record.request_id + _REFUND, limit=0))
+    return taken_apart(record, query_records(db, RecordFilter(request_id=refund_of(record.request_id), limit=0)))
+
+
+def refund_of(request_id: str) -> str:
+    """Return the id under which the log has what was given back of a request."""
+    return request_id + _REFUND
+
+
+def taken_apart(record: StoredRecord, refunds: Sequence[StoredRecord] = ()) -> Trace:
+    """Return the request of one line of the log; `refunds` are the lines of what was given back of it."""
     factors: dict[str, Any] = _read(record.bill, dict[str, Any]) or {}
     lines = factors.pop("lines", {})
     return Trace(

@@ -1,4 +1,4 @@
-"""The view as a file: CSV, in the directory where the dashboard was started."""
+"""The view as a file, CSV in the directory where the dashboard was started; and things as TOML."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
+
+from newapi.ops.toml import key, value_of
 
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], now: float) -> Path:
@@ -35,3 +39,11 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{value}"
     return "" if value is None else value
+
+
+def as_toml(thing: msgspec.Struct) -> str:
+    """Return a struct as TOML: a line a field; what is None or empty is left out."""
+    values: dict[str, Any] = msgspec.to_builtins(thing)
+    return "".join(
+        f"{key(name)} = {value_of(name, value)}\n" for name, value in values.items() if value not in (None, "", [], {})
+    )

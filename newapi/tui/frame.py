@@ -30,8 +30,8 @@ class Line(Widget, can_focus=False):
     """
     ALLOW_SELECT = False
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._content = Content("")
 
     def render(self) -> Content:
