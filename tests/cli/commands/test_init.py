@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,3 +80,19 @@ def test_a_dry_run_and_wrong_usage(newapi: New, tmp_path: Path) -> None:
     assert newapi("init", tmp_path / "x", "--dry-run").code == 0
     assert not (tmp_path / "x").exists()
     assert newapi("init", tmp_path, "--with", "nomad").code == 2
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_has_nothing_to_say_and_little_is_exposed(newapi: New, tmp_path: Path) -> None:
+    assert newapi("init", tmp_path / "made", "--with", "systemd", "--yes").code == 0
+    text = (tmp_path / "made" / "newapi.service").read_text()
+    unit = tmp_path / "newapi.service"
+    unit.write_text(text.replace("ExecStart=newapi", "ExecStart=/bin/true").replace("=kill", "=/bin/true"))
+    checked = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    told = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True, check=False
+    ).stdout
+    exposure = re.search(r"exposure level for \S+: ([\d.]+)", told)
+    assert exposure is not None
+    assert float(exposure[1]) < 2.5
