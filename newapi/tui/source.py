@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from msgspec import Struct
 
 from newapi.ops import live_record
-from newapi.ops.gateway import Gateway
-from newapi.ops.live import Series, Told
+from newapi.ops.gateway import Gateway, LocalGateway
+from newapi.ops.live import Range, Series, Told
 
 Kind = Literal["server", "database", "replay"]
 
@@ -33,6 +34,30 @@ class Source(Struct, frozen=True):
     gateway: Gateway | None = None
     history: Callable[[str], Series] | None = None
     config: Path | None = None
+
+
+def of_gateway(name: str, gateway: Gateway, config: Path | None) -> Source:
+    """Return a gateway as a source: a server, or without one its database."""
+    kind: Kind = "database" if isinstance(gateway, LocalGateway) else "server"
+    return Source(name, kind, gateway.watch, gateway, lambda span: gateway.series(cast(Range, span)), config)
+
+
+Record = Callable[[AsyncGenerator[Told]], AsyncGenerator[Told]]
+
+
+@contextmanager
+def recording(file: Path | None) -> Iterator[Record | None]:
+    """Give what records a stream into a new file, as long as the context lasts; None without a file.
+
+    Raises:
+        OSError: It cannot be made, or is there already.
+    """
+    if file is None:
+        yield None
+        return
+    with file.open("xb") as out:
+        recorder = live_record.Recorder(out)
+        yield lambda stream: live_record.recorded(stream, recorder)
 
 
 def replayed(path: Path, *, speed: float = 1.0) -> Source:

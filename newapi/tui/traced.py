@@ -16,8 +16,8 @@ from newapi.tui.widgets import words
 from newapi.tui.widgets.tones import Line, Piece
 
 _LABEL = 7
-_KEPT_FACTORS = ("group_ratio", "multipliers")
-"""Factors that stand in the lines of the bill already."""
+_SAYS_NOTHING = (0, -1, "", None)
+"""Values of factors that do not apply."""
 
 
 def clock(at: float) -> str:
@@ -89,8 +89,8 @@ def trace_lines(trace: Trace, width: int, glyphs: Glyphs) -> Iterator[Line]:
         yield from _waterfall(trace, width, glyphs)
         yield ()
     yield _times(trace.first_token_ms, trace.duration_ms)
-    if trace.usage:
-        yield _fact("tokens", ("  ".join(f"{name} {count:,}" for name, count in trace.usage.items() if count), ""))
+    if told := _usage(trace):
+        yield _fact("tokens", (told, ""))
     yield ()
     yield (("BILL", "header"),)
     yield from _bill(trace, width)
@@ -122,6 +122,13 @@ def _times(first: int, whole: int) -> Line:
 def _tokens(given: int, cached: int, answered: int) -> Line:
     kept = f" ({cached:,} cached)" if cached else ""
     return _fact("tokens", (f"in {given:,}{kept}  out {answered:,}", ""))
+
+
+def _usage(trace: Trace) -> str:
+    """Return the buckets that have something in them, and who counted where the upstream did not."""
+    source = trace.usage.get("source", "upstream")
+    counts = [f"{name} {count:,}" for name, count in trace.usage.items() if isinstance(count, int) and count]
+    return "  ".join([*counts, *([f"({source})"] if counts and source != "upstream" else [])])
 
 
 def _waterfall(trace: Trace, width: int, glyphs: Glyphs) -> Iterator[Line]:
@@ -158,8 +165,9 @@ def _bill(trace: Trace, width: int) -> Iterator[Line]:
     for line in trace.lines:
         yield _bill_row(line.what, f"{line.count:,}", _per_million(line), line.factor, _short(line.usd), width, "")
     for name, value in trace.factors.items():
-        shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        yield ((f"{name} ", "dim"), (shown, ""))
+        if value not in _SAYS_NOTHING:
+            shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            yield ((f"{name} ", "dim"), (shown, ""))
     yield (
         ("charged ", "dim"),
         (f"${Decimal(trace.quota) / QUOTA_PER_USD:f}", "bold"),
@@ -170,11 +178,11 @@ def _bill(trace: Trace, width: int) -> Iterator[Line]:
 
 
 def _bill_row(what: str, count: str, each: str, factor: str, usd: str, width: int, tone: str) -> Line:
-    label = max(8, min(24, width - 44))
+    label = max(8, min(24, width - 37))
     return (
         (f"{what[:label]:<{label}}", tone),
-        (f"{count:>9} {each:>10} {factor:>8} ", tone or "dim"),
-        (f"{usd:>12}", tone),
+        (f"{count:>8} {each:>8} {factor:>6} ", tone or "dim"),
+        (f"{usd:>11}", tone),
     )
 
 
