@@ -107,9 +107,9 @@ class Tabs(Line):
     def show(self, tui: Tui) -> None:
         """Say which are there, and mark the one in front."""
         front, room = tui.current_mode, self.app.size.width - 2
-        for shorten in (None, 5, 3):
+        for shorten, gap in ((None, "  "), (None, " "), (5, " "), (3, " ")):
             tabs = [_tab(tui, name, name == front, None if name == front else shorten) for name in tui.screen_names]
-            line = Content("  ").join(tabs)
+            line = Content(gap).join(tabs)
             if line.cell_length <= room:
                 break
         self.say(line)
@@ -172,6 +172,6 @@ class Foot(Line):
             seen.add(binding.action)
             text = Content.assemble((self.app.get_key_display(binding), "bold $text-accent"), " ", binding.description)
             # Help is what leads to all the others: it stays.
-            rank = 0 if binding.action == "app.help" else len(pieces) + 1
+            rank = 0 if binding.id == "app.help" else len(pieces) + 1
             pieces.append((rank, text.stylize(f"@click=app.simulate_key({binding.key!r})")))
         self.say(fitting(pieces, self.app.size.width - 2, "  "))
