@@ -113,9 +113,9 @@ class Router:
 
         Highest priority first; within a priority what is preferred, then by `[routing] strategy`; a channel's other
         keys come after the other channels of its priority have been tried, since one bad key says little about the next
-        one. Keys that rest come at the very end: when all rest, an answer that may fail is better than none; where
-        `resting` is given they go there instead. But for those whose upstream has said how long to leave them alone:
-        they are passed over, and `passed` is told.
+        one. Keys that rest come at the very end, those last whose upstream has said how long to leave them alone: when
+        all rest, an answer that may fail is better than none, and the upstream may say anew how long to wait (`passed`
+        is told of it, for whom it is worth to wait a moment). Where `resting` is given they go there instead.
         """
         if caller.channel_id is not None:
             pinned = next((c for c in snapshot.channels if c.id == caller.channel_id), None)
@@ -134,14 +134,16 @@ class Router:
                 preferred, looked = prefers(caller, model), True
             place = (caller.group, model, best.priority)
             yield from self._tier(tier, snapshot.routing, place, stream, preferred, later)
-        for channel, key in later:
-            if until := self._health.waits(channel, key, model, self._clock()):
-                if passed is not None:
-                    passed.note(until)
-            elif resting is not None:
-                resting.append((channel, key))
-            else:
-                yield channel, key
+        now = self._clock()
+        until = {candidate: self._health.waits(*candidate, model, now) for candidate in later}
+        if passed is not None:
+            for moment in filter(None, until.values()):
+                passed.note(moment)
+        later.sort(key=until.__getitem__)
+        if resting is not None:
+            resting += later
+        else:
+            yield from later
 
     def _tier(
         self,

@@ -534,3 +534,17 @@ async def test_a_stream_that_was_begun_is_not_another_s(staged: Staging) -> None
     assert sink.status == 200
     assert b"hel" in sink.body
     assert stage.tried() == ["c1", "c2"]
+
+
+async def test_one_that_asked_to_be_left_alone_is_asked_where_nobody_else_is_there(staged: Staging) -> None:
+    replies = [(429, "retry-after: 3600\r\n"), (200, ""), (200, "")]
+
+    async def handler(c: Conversation) -> None:
+        while True:
+            await c.request()
+            status, header = replies.pop(0)
+            await c.answer(whole(), status=status, headers=f"content-type: application/json\r\n{header}")
+
+    stage = await staged(handler)
+    assert (await stage.ask(entry("openai_chat", stream=False))).status == 429
+    assert (await stage.again()).status == 200

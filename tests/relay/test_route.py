@@ -252,3 +252,22 @@ def test_a_pinned_channel_is_the_only_one_whatever_its_group() -> None:
     router = Router(Random(1))
     assert [c.id for c, _ in router.candidates(picture, caller(picture, f"{KEY}-2"), "gpt-4o")] == [2]
     assert list(router.candidates(picture, caller(picture, f"{KEY}-3"), "gpt-4o")) == []
+
+
+class Resting(dict[int, float]):
+    """Channels that rest, by id: until when their upstream asked to be left alone, 0 where it did not."""
+
+    def rests(self, channel: Channel, key: int, model: str, now: float) -> bool:
+        return channel.id in self
+
+    def admits(self, channel: Channel, key: int, model: str, now: float) -> bool:
+        return channel.id not in self
+
+    def waits(self, channel: Channel, key: int, model: str, now: float) -> float:
+        return self[channel.id]
+
+
+def test_those_that_rest_come_last_and_those_that_asked_to_be_left_alone_after_them() -> None:
+    picture = snapshot([channel(0, priority=9), channel(1, priority=8), channel(2), channel(3, priority=-1)])
+    router = Router(Random(1), Resting({0: NOW + 9, 1: NOW + 5, 2: 0.0}))
+    assert [c.id for c, _ in router.candidates(picture, caller(picture), "gpt-4o")] == [3, 2, 1, 0]

@@ -45,7 +45,7 @@ def account_routes(gateway: Gateway, query: Query) -> list[HTTPRouteHandler]:
         rows = query(RecordFilter(token_id=token.id, limit=ROWS))
         return Response({"success": True, "message": "", "data": [own_row(r) for r in rows]})
 
-    @get("/api/usage/token", sync_to_thread=gateway.ledger.waits)
+    @get("/api/usage/token", sync_to_thread=True)
     def usage(request: Request[Any, Any, Any]) -> Response[Any]:
         """Return what the token that is shown has used, and has left."""
         try:
