@@ -301,6 +301,7 @@ class Process(Struct, frozen=True, omit_defaults=True, gc=False):
         ledger_failures: Batches that the database refused in a row.
         journal_bytes: What the journal of settlements holds.
         viewers: Who watches this stream through it.
+        ledger_lag: Seconds since the request ended whose settlement has waited longest for the database; 0 when none.
     """
 
     id: str
@@ -317,6 +318,7 @@ class Process(Struct, frozen=True, omit_defaults=True, gc=False):
     ledger_failures: int = 0
     journal_bytes: int = 0
     viewers: int = 0
+    ledger_lag: float = 0.0
 
 
 class System(Struct, frozen=True, omit_defaults=True):

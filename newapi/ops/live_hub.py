@@ -39,14 +39,23 @@ SYSTEM_EVERY = 5
 LAST_ROWS = 200
 
 
+class Balance(Struct, frozen=True):
+    """What the upstream of a channel last said that is left: US dollars, and when (unix seconds)."""
+
+    channel: str
+    usd: float
+    at: float
+
+
 class Look(Struct, frozen=True):
-    """What was found: the attributes as `newapi.ops.live.System` has them."""
+    """What was found: the attributes as `newapi.ops.live.System` has them; `balances` of channels that told one."""
 
     alerts: tuple[Alert, ...]
     generation: int
     sync: Sync
     differences: int
     database_bytes: int
+    balances: tuple[Balance, ...] = ()
 
 
 class _Seen:
@@ -56,6 +65,7 @@ class _Seen:
         self.process = Process("")
         self.heard = 0.0
         self.channels: dict[int, ChannelTick] = {}
+        self.open: dict[str, int] = {}
 
 
 class Hub:
@@ -78,6 +88,8 @@ class Hub:
         self._since: dict[tuple[str, str], float] = {}
         self._stats = Stats()
         self._system = System(0, database=database)
+        self.balances: tuple[Balance, ...] = ()
+        """Of channels, as the database has them."""
 
     # -- what comes in -----------------------------------------------------------------
 
@@ -94,13 +106,14 @@ class Hub:
         """Take the tick of a process, heard at `now` (unix seconds of this process)."""
         self._pending.append(tick)
         seen = self._processes.setdefault(tick.process.id, _Seen())
-        seen.process, seen.heard = tick.process, now
+        seen.process, seen.heard, seen.open = tick.process, now, tick.served.open
         channels = {c.id: c for c in tick.channels}
         seen.channels = channels if tick.full else seen.channels | channels
 
     def looked(self, found: Look) -> None:
         """Take what somebody found who looked at the database and the file."""
         self._watching = found.alerts
+        self.balances = found.balances
         self._system = msgspec.structs.replace(
             self._system,
             generation=found.generation,
@@ -113,6 +126,13 @@ class Hub:
         """Return those that tick, the oldest first."""
         ticking = (seen.process for seen in self._processes.values() if seen.process.id)
         return tuple(sorted(ticking, key=lambda p: (p.started_at, p.id)))
+
+    def open(self) -> dict[str, int]:
+        """Return how many HTTP requests are under way in all processes, by route."""
+        total: dict[str, int] = {}
+        for seen in self._processes.values():
+            merge(total, seen.open)
+        return total
 
     def channel_names(self) -> dict[int, str]:
         """Return the names of the channels by id."""

@@ -10,10 +10,11 @@ from newapi.base.units import usd
 from newapi.config.load import load
 from newapi.ops.apply import plan
 from newapi.ops.live import Alert, Sync
-from newapi.ops.live_hub import Look
+from newapi.ops.live_hub import Balance, Look
 from newapi.ops.local import Local
 from newapi.relay.limits import Period, beginning
 from newapi.relay.snapshot import Snapshot
+from newapi.store import channels as store_channels
 from newapi.store import clock, maintenance
 from newapi.store import usage as store_usage
 from newapi.store.database import Database
@@ -35,7 +36,8 @@ def look(local: Local, snapshot: Snapshot, now: float) -> Look:
     if sync == "drifted":
         many = "1 object differs" if differences == 1 else f"{differences} objects differ"
         alerts.append(Alert("drift", "", f"{many} from the file"))
-    return Look(tuple(alerts), generation, sync, differences, sum(maintenance.sizes(local.db).values()))
+    balances = tuple(Balance(*told) for told in store_channels.balances(local.db))
+    return Look(tuple(alerts), generation, sync, differences, sum(maintenance.sizes(local.db).values()), balances)
 
 
 def _drift(local: Local, generation: int) -> tuple[Sync, int]:

@@ -6,9 +6,9 @@ Nothing here reads a clock: the seconds that come in say when they were.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,9 +21,15 @@ BOUNDS_MS: tuple[int, ...] = (
     *(300_000, 600_000),
 )
 """Upper bounds of the classes in which times are counted, milliseconds; one more class has what is longer."""
+BOUNDS_US: tuple[int, ...] = (
+    *(50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000),
+    *(1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000),
+)
+"""The same of short times, microseconds."""
 Histogram = dict[int, int]
 """Class -> how many."""
 
+K = TypeVar("K")
 Kind = Literal["second", "minute", "hour", "mover"]
 STEPS: dict[Kind, int] = {"second": 1, "minute": 60, "hour": 3600}
 KEEP: dict[Kind, int] = {"second": 900, "minute": 86_400, "hour": 31 * 86_400, "mover": 3600}
@@ -38,14 +44,14 @@ class Row(NamedTuple):
     value: bytes
 
 
-def count(histogram: Histogram, times: Iterable[int]) -> None:
-    """Count times, in milliseconds."""
+def count(histogram: Histogram, times: Iterable[int], bounds: Sequence[int] = BOUNDS_MS) -> None:
+    """Count times, in the unit of the bounds of their classes: milliseconds, if nothing else is said."""
     for time in times:
-        place = bisect_left(BOUNDS_MS, time)
+        place = bisect_left(bounds, time)
         histogram[place] = histogram.get(place, 0) + 1
 
 
-def merge(into: Histogram, other: Mapping[int, int]) -> None:
+def merge(into: dict[K, int], other: Mapping[K, int]) -> None:
     """Add the counts of `other`."""
     for place, number in other.items():
         into[place] = into.get(place, 0) + number

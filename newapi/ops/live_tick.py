@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 from msgspec import Struct
 
 from newapi.ir.usage import Usage
 from newapi.ops.live import ChannelState, LogRow, Process
-from newapi.ops.live_rings import Histogram, count
-from newapi.relay.tally import Cell, Drained, Place
+from newapi.ops.live_rings import BOUNDS_MS, BOUNDS_US, Histogram, count
+from newapi.relay.tally import Cell, Drained, HttpPlace, Place
 from newapi.store.ledger import UsageRecord
 
 TOPIC = "tick"
@@ -43,6 +45,9 @@ class CellTick(Struct, array_like=True, gc=False):
     first_ms: int = 0
     duration_ms: int = 0
     """Sums of the times."""
+    paces: Histogram = {}
+    pace_us: int = 0
+    """Of streams, microseconds a token: in classes of `BOUNDS_US`, and their sum."""
 
     @property
     def tokens_in(self) -> int:
@@ -53,6 +58,36 @@ class CellTick(Struct, array_like=True, gc=False):
     def tokens_out(self) -> int:
         """Of answers."""
         return self.output + self.reasoning + self.audio_out + self.image_out
+
+
+class Times(Struct, array_like=True):
+    """Times in classes, and their sum: milliseconds, or microseconds where that is said."""
+
+    classes: Histogram = {}
+    total: int = 0
+
+    @property
+    def number(self) -> int:
+        """How many were counted."""
+        return sum(self.classes.values())
+
+
+class ServedTick(Struct, array_like=True):
+    """`newapi.relay.tally.Served`, its times in classes, and what else this process did and does.
+
+    Attributes:
+        requests: HTTP requests that ended.
+        open: Route -> HTTP requests under way.
+        overheads: Endpoint -> microseconds.
+        keepalives: Endpoint -> how many.
+        database: `read` or `write` -> how long the database was used for it each time, microseconds.
+    """
+
+    requests: list[tuple[HttpPlace, Times]] = []
+    open: dict[str, int] = {}
+    overheads: dict[str, Times] = {}
+    keepalives: dict[str, int] = {}
+    database: dict[str, Times] = {}
 
 
 class LaneTick(Struct, array_like=True, gc=False):
@@ -88,6 +123,7 @@ class Tick(Struct, array_like=True):
         refused: Outcome -> requests that were turned away.
         rows: The last requests that ended, at most 200.
         settled: How many ended.
+        served: What HTTP was served.
     """
 
     process: Process
@@ -99,6 +135,7 @@ class Tick(Struct, array_like=True):
     refused: dict[str, int] = {}
     rows: list[LogRow] = []
     settled: int = 0
+    served: ServedTick = msgspec.field(default_factory=ServedTick)
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -119,8 +156,17 @@ def decode(message: bytes) -> Tick:
     return _DECODER.decode(message)
 
 
-def tick(drained: Drained, process: Process, channels: list[ChannelTick], now: float, *, full: bool) -> Tick:
-    """Return the tick of what was counted."""
+def tick(
+    drained: Drained,
+    process: Process,
+    channels: list[ChannelTick],
+    now: float,
+    *,
+    full: bool,
+    open: Mapping[str, int] | None = None,
+    database: Sequence[tuple[str, int]] = (),
+) -> Tick:
+    """Return the tick of what was counted; `open` and `database` (kind, microseconds) as `ServedTick` has them."""
     return Tick(
         process=process,
         at=now,
@@ -131,7 +177,28 @@ def tick(drained: Drained, process: Process, channels: list[ChannelTick], now: f
         refused={str(outcome): number for outcome, number in drained.refused.items()},
         rows=sorted((log_row(*row) for row in drained.rows), key=lambda row: row.at),
         settled=drained.settled,
+        served=_served(drained, open or {}, database),
     )
+
+
+def _served(drained: Drained, open: Mapping[str, int], database: Sequence[tuple[str, int]]) -> ServedTick:
+    served = drained.served
+    uses: dict[str, list[int]] = {}
+    for kind, micros in database:
+        uses.setdefault(kind, []).append(micros)
+    return ServedTick(
+        requests=[(place, _times(times, BOUNDS_MS)) for place, times in served.requests.items()],
+        open={route: number for route, number in open.items() if number},
+        overheads={endpoint: _times(times, BOUNDS_US) for endpoint, times in served.overheads.items()},
+        keepalives=served.keepalives,
+        database={kind: _times(times, BOUNDS_US) for kind, times in uses.items()},
+    )
+
+
+def _times(times: Sequence[int], bounds: Sequence[int]) -> Times:
+    counted = Times({}, sum(times))
+    count(counted.classes, times, bounds)
+    return counted
 
 
 def _lanes(drained: Drained) -> list[LaneTick]:
@@ -146,6 +213,8 @@ def _cell(place: Place, cell: Cell) -> CellTick:
     durations: Histogram = {}
     count(firsts, cell.firsts)
     count(durations, cell.durations)
+    paces: Histogram = {}
+    count(paces, cell.paces, BOUNDS_US)
     return CellTick(
         *place,
         requests=cell.requests,
@@ -165,6 +234,8 @@ def _cell(place: Place, cell: Cell) -> CellTick:
         durations=durations,
         first_ms=sum(cell.firsts),
         duration_ms=sum(cell.durations),
+        paces=paces,
+        pace_us=sum(cell.paces),
     )
 
 

@@ -21,12 +21,15 @@ class Ticker:
         self._told: dict[int, ChannelTick] = {}
         self._number = 0
 
-    def tick(self, process: Process, declared: Sequence[StoredChannel]) -> Tick:
+    def tick(
+        self, process: Process, declared: Sequence[StoredChannel], database: Sequence[tuple[str, int]] = ()
+    ) -> Tick:
         """Return what came since the last one.
 
         Args:
             process: This one, and how it is.
             declared: All channels, those that are not served among them.
+            database: How the database was used, as `Database.drain` returns it.
         """
         now = self._gateway.clock()
         seen = {c.id: c for c in self._channels(declared, now)}
@@ -34,7 +37,8 @@ class Ticker:
         told = seen.values() if full else [c for c in seen.values() if self._told[c.id] != c]
         self._told = seen
         self._number += 1
-        return tick(self._gateway.tally.drain(), process, list(told), now, full=full)
+        tally = self._gateway.tally
+        return tick(tally.drain(), process, list(told), now, full=full, open=tally.open, database=database)
 
     def _channels(self, declared: Sequence[StoredChannel], now: float) -> Iterable[ChannelTick]:
         gateway = self._gateway

@@ -1,6 +1,15 @@
 """What Prometheus reads: counters of the whole gateway since its oldest process began, and what is at the moment.
 
 The text format: https://prometheus.io/docs/instrumenting/exposition_formats/ (read 2026-11-24).
+
+What is not told, and why:
+
+- What a request cost us: no provider says it for all requests, and the price table has what callers pay.
+- The connections of a database pool in use: there is no pool, each thread has a connection.
+- Lines of the log that were dropped: none are; those that the database refuses wait in the journal.
+- Open streams by endpoint, rejections by what is limited: not known where they are counted.
+- The overhead of telling the pieces of an answer: measuring it would cost each piece two looks at the clock.
+  `newapi_relay_overhead_seconds` ends with the head of the upstream's answer.
 """
 
 from __future__ import annotations
@@ -14,8 +23,9 @@ from msgspec import Struct
 from newapi import __version__
 from newapi.base.units import QUOTA_PER_USD
 from newapi.ops.live import ChannelRow, ChannelState, Process, System
-from newapi.ops.live_rings import BOUNDS_MS, Histogram, merge
-from newapi.ops.live_tick import CellTick, Tick
+from newapi.ops.live_hub import Balance
+from newapi.ops.live_rings import BOUNDS_MS, BOUNDS_US, Histogram, merge
+from newapi.ops.live_tick import CellTick, ServedTick, Tick, Times
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MODELS = 500
@@ -28,14 +38,11 @@ _TOKEN_TYPES = (
     *("input", "output", "cache_read", "cache_write", "reasoning"),
     *("audio_in", "audio_out", "image_in", "image_out"),
 )
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+"""Callers choose the others: they are `other`."""
+_GONE = 499
+"""The status of a request whose caller hung up before it was answered."""
 _LIMITS = {"rejected_rate": "rate", "rejected_quota": "quota", "rejected_auth": "auth"}
-
-
-class Times(Struct, array_like=True):
-    """A histogram: classes, and the sum in milliseconds."""
-
-    classes: Histogram = {}
-    total: int = 0
 
 
 Labels: TypeAlias = tuple[str, ...]
@@ -57,6 +64,20 @@ class Totals(Struct, array_like=True):
     """(channel, reason)"""
     sources: dict[str, int] = {}
     models: set[str] = set()
+    http: dict[Labels, int] = {}
+    """(method, route, status class, code)"""
+    http_times: dict[Labels, Times] = {}
+    """(route)"""
+    overheads: dict[Labels, Times] = {}
+    """(endpoint); microseconds"""
+    paces: dict[Labels, Times] = {}
+    """(endpoint, model, channel); microseconds"""
+    database: dict[Labels, Times] = {}
+    """(kind); microseconds"""
+    keepalives: dict[Labels, int] = {}
+    """(endpoint)"""
+    rows: int = 0
+    """Lines of the log."""
 
     def count(self, tick: Tick, names: dict[int, str]) -> None:
         """Add what one process told of a second; `names` are those of the channels by id."""
@@ -64,12 +85,29 @@ class Totals(Struct, array_like=True):
             self._cell(cell)
         for outcome, number in tick.refused.items():
             _add(self.requests, ("", "", "", "", outcome), number)
+        self._served(tick.served)
+        self.rows += tick.settled
         for lane in tick.lanes:
             channel = names.get(lane.channel, "")
             failed = sum(lane.failed.values())
             _add(self.attempts, (channel, "ok"), lane.ended - failed)
             for reason, number in lane.failed.items():
                 _add(self.attempts, (channel, reason), number)
+
+    def _served(self, served: ServedTick) -> None:
+        for (route, method, status), times in served.requests:
+            method = method if method in _METHODS else OTHER
+            status = status or _GONE
+            known = 100 <= status <= 599
+            labels = (method, route, f"{status // 100}xx" if known else OTHER, str(status) if known else OTHER)
+            _add(self.http, labels, times.number)
+            _sum(self.http_times, (route,), times.classes, times.total)
+        for endpoint, times in served.overheads.items():
+            _sum(self.overheads, (endpoint,), times.classes, times.total)
+        for kind, times in served.database.items():
+            _sum(self.database, (kind,), times.classes, times.total)
+        for endpoint, number in served.keepalives.items():
+            _add(self.keepalives, (endpoint,), number)
 
     def _cell(self, cell: CellTick) -> None:
         model = cell.model
@@ -83,14 +121,9 @@ class Totals(Struct, array_like=True):
         for kind in _TOKEN_TYPES:
             _add(self.tokens, (model, cell.channel, kind), getattr(cell, kind))
         place = (cell.endpoint, model, cell.channel)
-        for times, classes, total in (
-            (self.durations, cell.durations, cell.duration_ms),
-            (self.firsts, cell.firsts, cell.first_ms),
-        ):
-            if classes:
-                known = times.setdefault(place, Times())
-                merge(known.classes, classes)
-                known.total += total
+        _sum(self.durations, place, cell.durations, cell.duration_ms)
+        _sum(self.firsts, place, cell.firsts, cell.first_ms)
+        _sum(self.paces, place, cell.paces, cell.pace_us)
         for source, number in (
             ("upstream", cell.requests - cell.estimated - cell.uncounted),
             ("estimate", cell.estimated),
@@ -122,13 +155,30 @@ def _add(into: dict[Labels, int], labels: Labels, number: int) -> None:
         into[labels] = into.get(labels, 0) + number
 
 
+def _sum(into: dict[Labels, Times], labels: Labels, classes: Histogram, total: int) -> None:
+    if classes:
+        known = into.setdefault(labels, Times({}))
+        merge(known.classes, classes)
+        known.total += total
+
+
 # -- as text -----------------------------------------------------------------------------------
 
 
-def text(totals: Totals, system: System, channels: Iterable[ChannelRow]) -> str:
+class Moment(Struct):
+    """What is at the moment: the processes and what they share, the channels, HTTP requests under way by route."""
+
+    system: System
+    channels: tuple[ChannelRow, ...] = ()
+    balances: tuple[Balance, ...] = ()
+    open: dict[str, int] = {}
+
+
+def text(totals: Totals, moment: Moment) -> str:
     """Return everything in Prometheus' text format."""
-    channels = list(channels)
+    system, channels = moment.system, moment.channels
     out = _Text()
+    _http(out, totals, moment)
     out.counter(
         "newapi_relay_requests_total",
         "Requests that ended, by how",
@@ -148,6 +198,26 @@ def text(totals: Totals, system: System, channels: Iterable[ChannelRow]) -> str:
         "From the request to the first token of a stream",
         place,
         totals.firsts,
+    )
+    out.histogram(
+        "newapi_relay_time_per_output_token_seconds",
+        "For each token of a whole stream after the first, where the upstream counted 10 or more and none of reasoning",
+        place,
+        totals.paces,
+        BOUNDS_US,
+    )
+    out.histogram(
+        "newapi_relay_overhead_seconds",
+        "From the request to the head of an upstream's answer, less the waiting for upstreams",
+        ("endpoint",),
+        totals.overheads,
+        BOUNDS_US,
+    )
+    out.counter(
+        "newapi_stream_keepalives_total",
+        "Signs of life sent to callers while an upstream was silent",
+        ("endpoint",),
+        totals.keepalives.items(),
     )
     out.counter(
         "newapi_tokens_total",
@@ -170,12 +240,58 @@ def text(totals: Totals, system: System, channels: Iterable[ChannelRow]) -> str:
     rejected = [((kind,), totals.requests.get(("", "", "", "", o), 0)) for o, kind in _LIMITS.items()]
     out.counter("newapi_limit_rejections_total", "Requests that a limit turned away", ("kind",), rejected)
     _channels(out, channels)
+    _balances(out, moment.balances)
     _processes(out, system.processes)
+    out.counter("newapi_log_rows_total", "Requests that were noted in the log", (), [((), totals.rows)])
+    out.histogram(
+        "newapi_db_query_duration_seconds",
+        "Each reading of the database, and each writing transaction from asking for it to its commit",
+        ("kind",),
+        totals.database,
+        BOUNDS_US,
+    )
     out.gauge("newapi_config_generation", "The last apply", (), [((), system.generation)])
     out.gauge("newapi_config_drift_objects", "Objects that an apply would change", (), [((), system.differences)])
     out.gauge("newapi_database_size_bytes", "Of the database, where it says", (), [((), system.database_bytes)])
     out.gauge("newapi_build_info", "The version that serves", ("version",), [((__version__,), 1)])
     return out.done()
+
+
+def _http(out: _Text, totals: Totals, moment: Moment) -> None:
+    out.counter(
+        "newapi_http_requests_total",
+        "HTTP requests that ended; 499 where the caller hung up before an answer",
+        ("method", "route", "status_class", "code"),
+        totals.http.items(),
+    )
+    out.histogram(
+        "newapi_http_request_duration_seconds",
+        "From the head of an HTTP request to the end of its answer",
+        ("route",),
+        totals.http_times,
+    )
+    routes = sorted({route for (route,) in totals.http_times} | moment.open.keys())
+    out.gauge(
+        "newapi_http_requests_in_flight",
+        "HTTP requests under way",
+        ("route",),
+        [((route,), moment.open.get(route, 0)) for route in routes],
+    )
+
+
+def _balances(out: _Text, balances: Sequence[Balance]) -> None:
+    out.gauge(
+        "newapi_channel_balance_usd",
+        "What is left at the provider of a channel, US dollars, as it last said",
+        ("channel",),
+        [((b.channel,), b.usd) for b in balances],
+    )
+    out.gauge(
+        "newapi_channel_balance_timestamp_seconds",
+        "When the provider of a channel last said what is left, unix time",
+        ("channel",),
+        [((b.channel,), b.at) for b in balances],
+    )
 
 
 def _channels(out: _Text, channels: Sequence[ChannelRow]) -> None:
@@ -208,6 +324,13 @@ def _processes(out: _Text, processes: Sequence[Process]) -> None:
         (),
         [((), sum(p.ledger_queue for p in processes))],
     )
+    lag = max((p.ledger_lag for p in processes), default=0.0)
+    out.gauge(
+        "newapi_settlement_lag_seconds",
+        "Since the request ended whose settlement has waited longest for the database",
+        (),
+        [((), lag)],
+    )
     out.gauge("newapi_stream_viewers", "Who watches the live stream", (), [((), sum(p.viewers for p in processes))])
     label = ("process",)
     out.gauge(
@@ -237,17 +360,19 @@ class _Text:
     def gauge(self, name: str, about: str, names: Labels, values: Iterable[tuple[Labels, float]]) -> None:
         self._family(name, about, "gauge", names, values)
 
-    def histogram(self, name: str, about: str, names: Labels, values: dict[Labels, Times]) -> None:
+    def histogram(
+        self, name: str, about: str, names: Labels, values: dict[Labels, Times], bounds: Sequence[int] = BOUNDS_MS
+    ) -> None:
+        """Add a histogram of times in classes of milliseconds, or with `BOUNDS_US` of microseconds."""
         self._head(name, about, "histogram")
+        second, shown = (1000, _SHOWN_MS) if bounds is BOUNDS_MS else (1_000_000, bounds)
         for labels, times in sorted(values.items()):
             total = sum(times.classes.values())
-            for bound in _SHOWN_MS:
-                below = sum(
-                    n for place, n in times.classes.items() if place < len(BOUNDS_MS) and BOUNDS_MS[place] <= bound
-                )
-                self._line(f"{name}_bucket", (*names, "le"), (*labels, f"{bound / 1000:g}"), below)
+            for bound in shown:
+                below = sum(n for place, n in times.classes.items() if place < len(bounds) and bounds[place] <= bound)
+                self._line(f"{name}_bucket", (*names, "le"), (*labels, f"{bound / second:g}"), below)
             self._line(f"{name}_bucket", (*names, "le"), (*labels, "+Inf"), total)
-            self._line(f"{name}_sum", names, labels, times.total / 1000)
+            self._line(f"{name}_sum", names, labels, times.total / second)
             self._line(f"{name}_count", names, labels, total)
 
     def _family(self, name: str, about: str, kind: str, names: Labels, values: Iterable[tuple[Labels, float]]) -> None:

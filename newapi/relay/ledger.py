@@ -62,6 +62,8 @@ class Ledger:
         self._held_tokens: defaultdict[int, int] = defaultdict(int)
         self._held_users: defaultdict[int, int] = defaultdict(int)
         self._queue: list[Settlement] = []
+        self._batch: list[Settlement] = []
+        """What is being written at this moment."""
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._work = threading.Event()
@@ -73,7 +75,14 @@ class Ledger:
     @property
     def waiting(self) -> int:
         """How many settlements are not in the database yet."""
-        return len(self._queue)
+        return len(self._queue) + len(self._batch)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the request ended (unix seconds) that has waited longest to be in the database; None when none waits."""
+        with self._lock:
+            first = self._batch or self._queue
+            return first[0].record.created_at if first else None
 
     @property
     def journal_bytes(self) -> int:
@@ -243,7 +252,8 @@ class Ledger:
 
     def _write_queue(self) -> None:
         with self._lock:
-            batch, self._queue = self._queue, []
+            batch = self._batch = self._queue
+            self._queue = []
             segment = self._journal.rotate() if batch else None
         if not batch:
             return
@@ -256,9 +266,12 @@ class Ledger:
             self.failures += 1
             with self._lock:
                 self._queue[:0] = batch
+                self._batch = []
             self._work.set()
             return
         self.failures = 0
+        with self._lock:
+            self._batch = []
         self._told(batch)
         if segment is not None:
             self._journal.drop(segment)

@@ -96,6 +96,10 @@ class _Run:
         self.began = 0.0
         self.began_at = 0.0
         """When the last attempt began: on the event loop's clock, and unix seconds."""
+        self.waited = 0.0
+        """Seconds in which upstreams were waited for, until the head of an answer came."""
+        self.overhead: float | None = None
+        """Seconds that the gateway itself took before the answer began; None where none did."""
         self.rough: int | None = None
         """`_rough_prompt`, once it is counted."""
         self.conversation: str | None = None
@@ -306,12 +310,18 @@ class _Run:
         prepared = self.prepared = self.attempts.prepare(channel, key)
         self.meter = Meter(TextCounter(prepared.target.model))
         streamed = prepared.upstream.reader is not None
-        reply = await self.gateway.perform(
-            channel, prepared.call, self._keepalive if peek.stream and streamed else None, within=within
-        )
+        loop = asyncio.get_running_loop()
+        sent = loop.time()
+        try:
+            reply = await self.gateway.perform(
+                channel, prepared.call, self._keepalive if peek.stream and streamed else None, within=within
+            )
+        finally:
+            self.waited += (now := loop.time()) - sent
         try:
             if not 200 <= reply.status < 300:
                 raise await self._upstream_error(reply, prepared)
+            self.overhead = now - self.ingress.clock - self.waited
             options = self._options(peek)
             answer = Answer(prepared, self.ingress.format, options, self.meter)
             # An upstream may answer at once although a stream was asked for; what has no events is then passed on.
@@ -444,6 +454,7 @@ class _Run:
                 ],
             )
         await self.sink.write(self.ingress.format.keepalive)
+        self.gateway.tally.kept_alive(self.ingress.route.endpoint)
 
     def _headers(self, reply: Reply, content_type: str) -> list[tuple[str, str]]:
         headers = [("content-type", content_type), ("x-oneapi-request-id", self.ingress.request_id)]
@@ -539,6 +550,8 @@ class _Run:
         if self.finished:
             return
         self.finished = True
+        if self.overhead is not None:
+            self.gateway.tally.took(self.ingress.route.endpoint, self.overhead)
         tokens = quota = 0
         try:
             if self.order is not None:

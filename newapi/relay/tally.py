@@ -29,10 +29,16 @@ FAILED = frozenset(("upstream_error", "upstream_timeout", "internal_error", "no_
 ROWS = 200
 """Lines of the log that are kept of one second: its last ones."""
 
+PACED = 10
+"""Tokens that a stream has at least whose pace is counted."""
+
 _QUOTA_CODES = ("token_exhausted", "budget_exceeded", "insufficient_user_quota", "pre_consume_token_quota_failed")
 
 Place: TypeAlias = tuple[str, str, str, str, str, str]
 """(endpoint, model, channel, token, group, outcome): what requests are summed by."""
+
+HttpPlace: TypeAlias = tuple[str, str, int]
+"""(route, method, status): what HTTP requests are summed by."""
 
 
 class Cell:
@@ -50,6 +56,7 @@ class Cell:
         "image_out",
         "input",
         "output",
+        "paces",
         "quota",
         "reasoning",
         "requests",
@@ -66,6 +73,8 @@ class Cell:
         """Requests that had none."""
         self.firsts: list[int] = []
         self.durations: list[int] = []
+        self.paces: list[int] = []
+        """Of streams, microseconds for each token after the first; see `pace`."""
 
 
 class Lane:
@@ -81,10 +90,27 @@ class Lane:
         self.error_at = 0.0
 
 
+class Served:
+    """What HTTP was answered, and what the gateway itself took for it."""
+
+    __slots__ = ("keepalives", "overheads", "requests")
+
+    def __init__(self) -> None:
+        self.requests: dict[HttpPlace, list[int]] = {}
+        """Place -> how long each took, milliseconds."""
+        self.overheads: dict[str, list[int]] = {}
+        """Endpoint -> what of each request's time before its answer began was not an upstream's, microseconds."""
+        self.keepalives: dict[str, int] = {}
+        """Endpoint -> signs of life that were sent while an upstream was silent."""
+
+
 class Tally:
     """The counters of this process."""
 
     def __init__(self) -> None:
+        self.served = Served()
+        self.open: dict[str, int] = {}
+        """Route -> HTTP requests under way at this moment."""
         self.cells: dict[Place, Cell] = {}
         self.lanes: dict[int, Lane] = {}
         self.refused: dict[Outcome, int] = {}
@@ -107,6 +133,8 @@ class Tally:
         cell.durations.append(record.duration_ms)
         if record.first_token_ms:
             cell.firsts.append(record.first_token_ms)
+            if outcome == "ok" and (micros := pace(record, usage)) is not None:
+                cell.paces.append(micros)
         if usage.source == "none":
             cell.uncounted += 1
         else:
@@ -147,9 +175,34 @@ class Tally:
             lane.failed[reason] = lane.failed.get(reason, 0) + 1
             lane.error, lane.error_at = error, now
 
+    def arrived(self, route: str) -> None:
+        """Count an HTTP request that is under way."""
+        self.open[route] = self.open.get(route, 0) + 1
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an HTTP request that is over, after `arrived`; `status` is 0 where nothing was answered."""
+        self.open[route] -= 1
+        place = (route, method, status)
+        times = self.served.requests.get(place)
+        if times is None:
+            times = self.served.requests[place] = []
+        times.append(int(seconds * 1000 + 0.5))
+
+    def took(self, endpoint: str, seconds: float) -> None:
+        """Count what the gateway itself took before an answer began."""
+        times = self.served.overheads.get(endpoint)
+        if times is None:
+            times = self.served.overheads[endpoint] = []
+        times.append(int(seconds * 1_000_000))
+
+    def kept_alive(self, endpoint: str) -> None:
+        """Count a sign of life that was sent to a caller."""
+        self.served.keepalives[endpoint] = self.served.keepalives.get(endpoint, 0) + 1
+
     def drain(self) -> Drained:
         """Return what was counted since it was last called, and begin anew."""
-        drained = Drained(self.cells, self.lanes, self.refused, self.rows, self.settled)
+        drained = Drained(self.cells, self.lanes, self.refused, self.rows, self.settled, self.served)
+        self.served = Served()
         self.cells, self.lanes, self.refused, self.rows, self.settled = {}, {}, {}, [], 0
         return drained
 
@@ -157,7 +210,7 @@ class Tally:
 class Drained:
     """What `Tally` had counted."""
 
-    __slots__ = ("cells", "lanes", "refused", "rows", "settled")
+    __slots__ = ("cells", "lanes", "refused", "rows", "served", "settled")
 
     def __init__(
         self,
@@ -166,12 +219,25 @@ class Drained:
         refused: dict[Outcome, int],
         rows: list[tuple[UsageRecord, Usage, int]],
         settled: int,
+        served: Served,
     ) -> None:
         self.cells = cells
         self.lanes = lanes
         self.refused = refused
         self.rows = rows
         self.settled = settled
+        self.served = served
+
+
+def pace(record: UsageRecord, usage: Usage) -> int | None:
+    """Return how long each token of a stream took after the first, microseconds; None where that is not known.
+
+    It is known where the upstream counted the tokens, and all of them came as the stream: reasoning may have been
+    thought before the first one was sent. Times are in milliseconds, so a few tokens say too little.
+    """
+    if usage.source != "upstream" or usage.reasoning or usage.output < PACED or not record.stream:
+        return None
+    return max(0, record.duration_ms - record.first_token_ms) * 1000 // (usage.output - 1)
 
 
 def refusal(error: NewapiError) -> Outcome:

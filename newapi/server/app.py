@@ -10,7 +10,7 @@ from typing import Any
 
 from litestar import Litestar
 
-from newapi.server.asgi import Message, Send
+from newapi.server.asgi import Message, Send, counted
 from newapi.server.ids import Network
 from newapi.server.routes.account import account_routes
 from newapi.server.routes.admin import admin_routes
@@ -62,20 +62,34 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
         openapi_config=None,
     )
 
+    tally = runtime.gateway.tally
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if runtime.draining:
             send = _last(send)
         if scope["type"] == "http" and metrics.takes(scope):
-            await metrics(scope, receive, send)
+            await counted(metrics, "metrics", tally, scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(RELAY_PREFIXES):
-            await relay(scope, receive, send)
+            await relay(scope, receive, send)  # counts by itself: every layer costs a request something
         else:
             # `server` is the address of the socket itself, as the HTTP server asks the kernel for it.
             if admin and scope.get("server") == admin:
                 scope[ROOT] = True
-            await litestar(scope, receive, send)
+            if scope["type"] == "http":
+                await counted(litestar, _route(scope["path"]), tally, scope, receive, send)
+            else:
+                await litestar(scope, receive, send)
 
     return app
+
+
+def _route(path: str) -> str:
+    """Return what the requests below a path are counted as."""
+    if path.startswith("/health/"):
+        return "health"
+    if path.startswith("/api/manage/"):
+        return "manage"
+    return "api" if path.startswith("/api/") else "other"
 
 
 def _trusted(runtime: Runtime) -> tuple[Network, ...]:

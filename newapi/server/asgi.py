@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from enum import Enum, auto
 from typing import Any
 
 from newapi.base.errors import CallerError
+from newapi.relay.tally import Tally
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -22,15 +24,18 @@ class CallerGone(Exception):
 class AsgiSink:
     """Where an answer goes: ASGI's `send`, which waits while the caller is slow."""
 
-    __slots__ = ("_send", "started")
+    __slots__ = ("_send", "started", "status")
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self.status = 0
+        """What was answered, 0 before that."""
         self.started = False
 
     async def start(self, status: int, headers: list[tuple[str, str]]) -> None:
         """Send the head."""
         self.started = True
+        self.status = status
         await self._send(
             {
                 "type": "http.response.start",
@@ -120,6 +125,31 @@ async def run_until_gone(work: Awaitable[None], receive: Receive) -> None:
         if state is _State.RUNNING:
             state = _State.DONE
         watcher.cancel()
+
+
+async def counted(
+    app: Callable[[Any, Any, Any], Awaitable[None]],
+    route: str,
+    tally: Tally,
+    scope: dict[str, Any],
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Answer a request by `app`, and count it as one of `route`."""
+    status = 0
+    began = time.monotonic()
+
+    async def noted(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        await send(message)
+
+    tally.arrived(route)
+    try:
+        await app(scope, receive, noted)
+    finally:
+        tally.answered(route, scope["method"], status, time.monotonic() - began)
 
 
 class _State(Enum):

@@ -173,12 +173,13 @@ class Live:
 
     def beat(self) -> None:
         """Tell all processes, this one too, what this one did since it last told."""
-        tick = self._ticker.tick(self._process(), self._declared())
+        tick = self._ticker.tick(self._process(), self._declared(), self._local().db.drain())
         self._lag = 0.0
         self._gateway.bus.publish(TOPIC, encode(tick))
 
     def _process(self) -> Process:
         gateway, ledger = self._gateway, self._gateway.ledger
+        oldest = ledger.oldest
         return Process(
             id=self.id,
             node=socket.gethostname(),
@@ -194,6 +195,7 @@ class Live:
             ledger_failures=ledger.failures,
             journal_bytes=ledger.journal_bytes,
             viewers=self._viewers,
+            ledger_lag=round(max(0.0, gateway.clock() - oldest), 3) if oldest is not None else 0.0,
         )
 
     def _heard(self, message: bytes) -> None:
@@ -333,7 +335,10 @@ class Live:
     def metrics(self) -> str:
         """Return everything for Prometheus."""
         self._look_if_due(asyncio.get_running_loop().time())
-        return metrics.text(self.totals, self.hub.system(self._last), self.hub.channel_rows(self._last).values())
+        hub = self.hub
+        moment = metrics.Moment(hub.system(self._last), tuple(hub.channel_rows(self._last).values()))
+        moment.balances, moment.open = hub.balances, hub.open()
+        return metrics.text(self.totals, moment)
 
     # -- the database --------------------------------------------------------------------------
 

@@ -86,6 +86,13 @@ def due(db: Database, now: float) -> list[int]:
         return [id for (id,) in Channel.select(Channel.id).where(waiting).tuples().execute(c)]
 
 
+def balances(db: Database) -> list[tuple[str, float, float]]:
+    """Return (channel, USD, unix seconds when its upstream said so) of those that ever told a balance, by name."""
+    query = Channel.select(Channel.name, Channel.balance, Channel.balance_at).where(Channel.balance_at > 0)
+    with db.reading() as c:
+        return list(query.order_by(Channel.name).tuples().execute(c))
+
+
 def names(c: peewee.Database) -> list[str]:
     """Return the names of all channels, sorted."""
     return [name for (name,) in Channel.select(Channel.name).order_by(Channel.name).tuples().execute(c)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ BUSY_SECONDS = 15
 CONNECT_SECONDS = 10
 """How long a database server may take to accept a connection; `connect_timeout` in its URL says otherwise."""
 _ATTEMPTS = 5
+KEPT_USES = 10_000
+"""Uses of a database whose times are kept until somebody asks for them."""
 
 _DRIVERS = {
     "postgresql": "PostgreSQL needs a driver: pip install 'newapi[postgresql]'",
@@ -76,9 +79,32 @@ class Database:
         """The URL for people, without a password."""
         self.file = file
         """Of SQLite, where it lies."""
+        self._uses: deque[tuple[str, int]] = deque(maxlen=KEPT_USES)
 
     def __repr__(self) -> str:
         return f"Database({self.shown!r})"
+
+    def drain(self) -> list[tuple[str, int]]:
+        """Return how long it was used each time since this was last called: (`read` or `write`, microseconds).
+
+        A writing transaction counts from when it is asked for to its commit, waiting for other writers included; what
+        is inside another counts with it. Of very many the last are kept.
+        """
+        drained: list[tuple[str, int]] = []
+        while self._uses:
+            drained.append(self._uses.popleft())
+        return drained
+
+    @contextmanager
+    def _timed(self, kind: str) -> Iterator[None]:
+        if self._database.in_transaction():
+            yield
+            return
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._uses.append((kind, int((time.perf_counter() - began) * 1_000_000)))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -87,7 +113,7 @@ class Database:
         Raises:
             StoreError: The database cannot be reached, or refuses.
         """
-        with self._explained():
+        with self._timed("read"), self._explained():
             self._wake()
             yield self._database
 
@@ -104,7 +130,7 @@ class Database:
         """
         # SQLite: a transaction that begins by reading cannot wait for a writer later; one that begins as a writer does.
         arguments = ("IMMEDIATE",) if self.dialect == "sqlite" else ()
-        with self._explained():
+        with self._timed("write"), self._explained():
             self._wake()
             outermost = not self._database.in_transaction()
             with self._database.atomic(*arguments):

@@ -6,17 +6,21 @@ import pytest
 
 from newapi.ops import metrics
 from newapi.ops.live import ChannelRow, Process, System
-from newapi.ops.live_tick import LaneTick
-from newapi.ops.metrics import MODELS, Totals
+from newapi.ops.live_hub import Balance
+from newapi.ops.live_tick import LaneTick, ServedTick, Times
+from newapi.ops.metrics import MODELS, Moment, Totals
 from tests.ops.test_live_hub import cell, tick
 
 LINE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
 
 
 def text(totals: Totals) -> str:
-    system = System(1, (Process("p1", memory=5, in_flight=2, ledger_queue=3),), generation=7, differences=1)
+    system = System(
+        1, (Process("p1", memory=5, in_flight=2, ledger_queue=3, ledger_lag=0.5),), generation=7, differences=1
+    )
     channels = [ChannelRow(1, "a", "resting", keys_up=1, keys=3), ChannelRow(2, 'odd "name"\\\n')]
-    return metrics.text(totals, system, channels)
+    moment = Moment(system, tuple(channels), (Balance("a", 12.5, 1000.0),), {"chat": 2, "manage": 1})
+    return metrics.text(totals, moment)
 
 
 def values(text: str) -> dict[str, float]:
@@ -91,3 +95,41 @@ def test_counters_go_over_to_another_process() -> None:
     totals.count(tick(cells=[cell(quota=3, firsts={1: 1}, durations={2: 1}, output=1)], refused={"invalid": 1}), {})
     assert metrics.decode(metrics.encode(totals)) == totals
     assert metrics.decode(b"\x01") is None
+
+
+def test_what_http_was_served_is_counted_and_labels_stay_few() -> None:
+    totals = Totals()
+    served = ServedTick(
+        requests=[
+            (("chat", "POST", 200), Times({0: 2, 6: 1}, 160)),
+            (("chat", "POST", 0), Times({0: 1}, 1)),
+            (("local", "BREW", 777), Times({0: 1}, 1)),
+        ],
+        overheads={"chat": Times({0: 1, 5: 1}, 2540)},
+        keepalives={"chat": 3},
+        database={"write": Times({8: 1}, 20_000)},
+    )
+    one = tick(served=served, settled=4, cells=[cell(paces={7: 2}, pace_us=9000)])
+    totals.count(one, {})
+    totals.count(one, {})
+    got = values(text(totals))
+    assert got['newapi_http_requests_total{method="POST",route="chat",status_class="2xx",code="200"}'] == 6
+    assert got['newapi_http_requests_total{method="POST",route="chat",status_class="4xx",code="499"}'] == 2
+    assert got['newapi_http_requests_total{method="other",route="local",status_class="other",code="other"}'] == 2
+    took = "newapi_http_request_duration_seconds"
+    assert got[f'{took}_bucket{{route="chat",le="0.005"}}'] == 6
+    assert got[f'{took}_bucket{{route="chat",le="0.25"}}'] == got[f'{took}_count{{route="chat"}}'] == 8
+    assert got[f'{took}_sum{{route="chat"}}'] == pytest.approx(0.322)
+    assert got['newapi_http_requests_in_flight{route="chat"}'] == 2
+    assert got['newapi_http_requests_in_flight{route="local"}'] == 0
+    assert got['newapi_relay_overhead_seconds_bucket{endpoint="chat",le="5e-05"}'] == 2
+    assert got['newapi_relay_overhead_seconds_bucket{endpoint="chat",le="0.0025"}'] == 4
+    assert got['newapi_relay_overhead_seconds_sum{endpoint="chat"}'] == pytest.approx(0.00508)
+    assert got['newapi_stream_keepalives_total{endpoint="chat"}'] == 6
+    assert got['newapi_db_query_duration_seconds_sum{kind="write"}'] == pytest.approx(0.04)
+    labels = 'endpoint="chat",model="m",channel="c1"'
+    assert got[f"newapi_relay_time_per_output_token_seconds_count{{{labels}}}"] == 4
+    assert got["newapi_log_rows_total"] == 8
+    assert got["newapi_settlement_lag_seconds"] == 0.5
+    assert got['newapi_channel_balance_usd{channel="a"}'] == 12.5
+    assert metrics.decode(metrics.encode(totals)) == totals

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -47,12 +48,20 @@ class RelayApp:
         if len(path) > 1 and path.endswith("/"):
             path = path.rstrip("/")
         found = self._routes.find(path)
+        began = time.monotonic()
+        tally = gateway.tally
+        place = found[1].endpoint if found is not None and found[1].method == scope["method"] else "local"
         if scope["method"] == "OPTIONS":
             # `*` does not cover Authorization, so the wanted headers are named.
             wanted = headers.get("access-control-request-headers", "*")
-            await sink.whole(204, [("access-control-allow-headers", wanted)], b"")
+            tally.arrived("preflight")
+            try:
+                await sink.whole(204, [("access-control-allow-headers", wanted)], b"")
+            finally:
+                tally.answered("preflight", "OPTIONS", sink.status, time.monotonic() - began)
             return
         gateway.in_flight += 1
+        tally.arrived(place)
         try:
             peer = caller_address(scope["client"][0] if scope.get("client") else "", headers, self.trusted)
             query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -90,6 +99,7 @@ class RelayApp:
                 raise
         finally:
             gateway.in_flight -= 1
+            tally.answered(place, scope["method"], sink.status, time.monotonic() - began)
 
     def _ingress(
         self,
