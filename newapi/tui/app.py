@@ -14,6 +14,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.widgets import Input
 
 from newapi.base.errors import NewapiError
 from newapi.ops.gateway import Gateway
@@ -73,7 +74,9 @@ class Tui(App[None]):
             Binding(screens.get(name).KEY, f"open({name!r})", screens.get(name).TITLE, id=f"app.{name}", show=False)
             for name in screens.names()
         ),
-        Binding("slash", "filter", "filter", id="app.filter"),
+        # Heard before what has the focus: what is typed right after it, in one piece, is for the filter already, and no
+        # letter of it is a key of the list.
+        Binding("slash", "filter", "filter", id="app.filter", priority=True),
         Binding("p", "pause", "pause", id="app.pause"),
         Binding("question_mark", "help", "help", id="app.help"),
         Binding("colon,ctrl+p", "palette", "commands", id="app.palette"),
@@ -323,6 +326,11 @@ class Tui(App[None]):
     def action_pause(self) -> None:
         self.is_paused = not self.is_paused
         self.draw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "filter":
+            return len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
 
     def action_filter(self) -> None:
         self.front.begin_filter()

@@ -141,7 +141,7 @@ class FilterBar(Horizontal):
         self.add_class("-open")
         line = self.query_one(Input)
         line.value = text
-        line.focus()
+        self.screen.set_focus(line)  # at once: the next key is for it
 
     def close(self) -> None:
         """Put the line away; the filter stays."""
