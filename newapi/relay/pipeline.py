@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import time
 
 from msgspec.structs import replace
 
@@ -96,6 +97,7 @@ class _Run:
         self.began = 0.0
         self.began_at = 0.0
         """When the last attempt began: on the event loop's clock, and unix seconds."""
+        self.arrived = time.monotonic()  # an event loop's own clock may stand still for a millisecond, and for a turn
         self.waited = 0.0
         """Seconds in which upstreams were waited for, until the head of an answer came."""
         self.overhead: float | None = None
@@ -310,18 +312,17 @@ class _Run:
         prepared = self.prepared = self.attempts.prepare(channel, key)
         self.meter = Meter(TextCounter(prepared.target.model))
         streamed = prepared.upstream.reader is not None
-        loop = asyncio.get_running_loop()
-        sent = loop.time()
+        sent = time.monotonic()
         try:
             reply = await self.gateway.perform(
                 channel, prepared.call, self._keepalive if peek.stream and streamed else None, within=within
             )
         finally:
-            self.waited += (now := loop.time()) - sent
+            self.waited += (now := time.monotonic()) - sent
         try:
             if not 200 <= reply.status < 300:
                 raise await self._upstream_error(reply, prepared)
-            self.overhead = now - self.ingress.clock - self.waited
+            self.overhead = now - self.arrived - self.waited
             options = self._options(peek)
             answer = Answer(prepared, self.ingress.format, options, self.meter)
             # An upstream may answer at once although a stream was asked for; what has no events is then passed on.
