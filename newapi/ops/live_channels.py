@@ -133,5 +133,5 @@ def _both(one: ChannelTick, other: ChannelTick) -> ChannelTick:
         keys=max(one.keys, other.keys),
         in_flight=one.in_flight + other.in_flight,
         rests_until=worse.rests_until,
-        reason=one.reason or other.reason,
+        reason=worse.reason or one.reason or other.reason,
     )

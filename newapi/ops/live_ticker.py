@@ -13,6 +13,10 @@ FULL_EVERY = 15
 """Ticks after which all channels are told, not only those that changed: for whoever came later."""
 
 
+_NO_KEY = "none of its keys can be read"
+"""Why a channel is not served that nothing and nobody switched off."""
+
+
 class Ticker:
     """Makes the ticks of this process."""
 
@@ -50,15 +54,15 @@ class Ticker:
             if channel is None:
                 by_hand = stored.state == "disabled" or not stored.spec.enabled
                 state: ChannelState = "disabled" if by_hand else "tripped"
-                yield ChannelTick(stored.id, stored.name, state, 0, keys, reason=stored.state_reason[:ERROR_LENGTH])
+                reason = stored.state_reason or ("" if by_hand else _NO_KEY)
+                yield ChannelTick(stored.id, stored.name, state, 0, keys, reason=reason[:ERROR_LENGTH])
                 continue
-            up, until = len(channel.keys), 0.0
+            up, until, reason = len(channel.keys), 0.0, ""
             state = "up"
             if stored.id in troubled and (rest := gateway.health.rest(channel, now)) is not None:
                 up -= rest.keys
                 if up <= 0:
                     state = "tripped" if not rest.until else "half_open" if rest.trying else "resting"
-                    until = rest.until
-            yield ChannelTick(
-                stored.id, stored.name, state, max(0, up), keys, gateway.figures.under_way(stored.id), until
-            )
+                    until, reason = rest.until, rest.reason[:ERROR_LENGTH]
+            under_way = gateway.figures.under_way(stored.id)
+            yield ChannelTick(stored.id, stored.name, state, max(0, up), keys, under_way, until, reason)

@@ -112,11 +112,13 @@ class Rest(Struct, frozen=True):
         keys: How many.
         until: When the first of them may be tried again, unix seconds; 0 when none will be.
         trying: Whether one's rest is over: its next request tries it, or is about to.
+        reason: What the upstream said when the last of them came to rest, without secrets.
     """
 
     keys: int
     until: float
     trying: bool
+    reason: str = ""
 
 
 class Health:
@@ -350,9 +352,11 @@ class Health:
         ]
         if not keys:
             return None
-        untils = [b.rest.until for rests in keys for b in rests if b.rest is not None and b.rest.kind != "dead"]
+        rows = [b.rest for rests in keys for b in rests if b.rest is not None]
+        untils = [row.until for row in rows if row.kind != "dead"]
+        reason = max(rows, key=lambda row: row.since).reason if rows else ""
         trying = any(b.half_open(now) for rests in keys for b in rests)
-        return Rest(len(keys), min(untils, default=0.0), trying)
+        return Rest(len(keys), min(untils, default=0.0), trying, reason)
 
     def why(self, channel: Channel, key: int, model: str, now: float) -> tuple[State, RestRow | None]:
         """Return the state of a key for a model, and the rest that it is in, or on trial after."""

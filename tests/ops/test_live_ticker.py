@@ -74,19 +74,28 @@ async def test_a_channel_that_rests_for_one_of_its_models_is_up(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("channel", "state"),
+    ("channel", "state", "reason"),
     [
-        (stored(3, "disabled"), "disabled"),
-        (stored(3, enabled=False), "disabled"),
-        (stored(3, "tripped", reason="no money"), "tripped"),
-        (stored(3), "tripped"),  # its key cannot be resolved
+        (stored(3, "disabled"), "disabled", ""),
+        (stored(3, enabled=False), "disabled", ""),
+        (stored(3, "tripped", reason="no money"), "tripped", "no money"),
+        (stored(3), "tripped", "none of its keys can be read"),
     ],
 )
-async def test_a_channel_that_is_not_served_says_why(moved: Moved, channel: StoredChannel, state: str) -> None:
+async def test_a_channel_that_is_not_served_says_why(
+    moved: Moved, channel: StoredChannel, state: str, reason: str
+) -> None:
     moved.declared.append(channel)
     tick = moved.ticker.tick(Process("p"), moved.declared)
     told = tick.channels[-1]
-    assert (told.state, told.keys_up, told.reason) == (state, 0, channel.state_reason)
+    assert (told.state, told.keys_up, told.reason) == (state, 0, reason)
+
+
+async def test_a_channel_whose_keys_all_rest_says_why(moved: Moved) -> None:
+    moved.fail(1, 0, FAILURE, 3)
+    moved.fail(2, 0, FAILURE, 3)
+    tick = moved.ticker.tick(Process("p"), moved.declared)
+    assert [(c.state, c.reason) for c in tick.channels] == [("resting", "500: no"), ("up", "")]
 
 
 async def test_only_what_changed_is_told_but_for_now_and_then(moved: Moved) -> None:

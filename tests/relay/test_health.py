@@ -346,10 +346,10 @@ def test_what_rests_is_told_to_people() -> None:
     assert it.why(c, 0, "n", NOW) == ("up", None)
     for _ in range(3):
         it.failed(c, 0, "n", error(500), SPEC, NOW)
-    assert it.rest(c, NOW) == Rest(1, NOW + 300, False)
-    assert it.rest(c, NOW + 300) == Rest(1, NOW + 300, True)
+    assert it.rest(c, NOW) == Rest(1, NOW + 300, False, "500: x")
+    assert it.rest(c, NOW + 300) == Rest(1, NOW + 300, True, "500: x")
     it.failed(c, 1, "m", error(401), SPEC, NOW)
-    assert it.rest(c, NOW) == Rest(2, NOW + 300, False)
+    assert it.rest(c, NOW) == Rest(2, NOW + 300, False, "500: x")
     for _ in range(3):
         it.failed(c, 0, "m", error(0, "connect"), SPEC, NOW)
-    assert it.rest(c, NOW) == Rest(2, NOW + 300, False)
+    assert it.rest(c, NOW) == Rest(2, NOW + 300, False, "500: x")
