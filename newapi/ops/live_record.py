@@ -93,7 +93,7 @@ async def replay(path: Path, *, speed: float = 1.0, sleep: Sleep = asyncio.sleep
 
     Args:
         path: The file.
-        speed: How many times faster than it was; 0 does not wait at all.
+        speed: How many times faster than it was; 0 does not wait.
         sleep: How to wait.
 
     Raises:
@@ -103,8 +103,9 @@ async def replay(path: Path, *, speed: float = 1.0, sleep: Sleep = asyncio.sleep
     before = 0.0
     with path.open("rb") as file:
         for at, told in read(file):
-            if speed and at > before:
-                await sleep((at - before) / speed)
-            before = max(before, at)
+            if at > before:
+                # All at once is not all in one piece: whoever watches has other things to do as well.
+                await sleep((at - before) / speed if speed else 0)
+                before = at
             yield told
     yield Told("", Link("ended", str(path), "the recording ends here"))

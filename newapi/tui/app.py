@@ -212,7 +212,8 @@ class Tui(App[None]):
         """Show what is known now, unless paused."""
         self._is_due = False
         self._drawn = time.monotonic()
-        if isinstance(front := self.screen_stack[0], LiveScreen):
+        # While it ends there is no screen any more, and what was due may still come.
+        if self.screen_stack and isinstance(front := self.screen_stack[0], LiveScreen):
             front.refresh_live()
 
     # -- history -----------------------------------------------------------------------------

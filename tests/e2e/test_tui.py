@@ -325,3 +325,14 @@ async def test_the_log_is_followed_at_500_rows_a_second(tmp_path: Path) -> None:
 def last_row(screen: str) -> str:
     """Return the last line of the log that is on the screen."""
     return next((line for line in reversed(screen.splitlines()) if re.search(r"\d\d:\d\d:\d\d +\d{3} ", line)), "")
+
+
+def test_it_is_shown_in_browsers_of_this_machine(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "web.log"
+    with background("tui", "--serve", f"127.0.0.1:{port}", port=port, env={}, log=log) as process:
+        page = httpx.get(f"http://127.0.0.1:{port}/")
+        assert page.status_code == 200
+        assert "textual" in page.text
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert "Traceback" not in log.read_text()

@@ -51,7 +51,7 @@ class Terminal:
         told = self._run("display-message", "-p", " ".join(f"#{{{name}}}" for name in names))
         return dict(zip(names, map(int, told.split()), strict=True))
 
-    def until(self, seen: Callable[[str], T], seconds: float = 30) -> T:
+    def until(self, seen: Callable[[str], T | None], seconds: float = 30) -> T:
         """Wait until `seen` holds of the screen, and return what it returned."""
         deadline = time.monotonic() + seconds
         while True:
