@@ -64,6 +64,10 @@ class LimitsSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     request_body: Size = 128 * 1024 * 1024
     """The largest body of a request."""
+    header_timeout: Duration = 30.0
+    """For the head of a request, from the connection or its first byte on."""
+    body_timeout: Duration = 60.0
+    """For silence in the body of a request; all of it may take a second more for every KiB that came."""
     connect_timeout: Duration = 10.0
     """For connecting to an upstream."""
     first_byte_timeout: Duration = 300.0

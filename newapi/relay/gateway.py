@@ -31,6 +31,8 @@ class Limits(Struct, frozen=True):
     """`[limits]` of the configuration, in bytes and seconds."""
 
     request_body: int = 128 * 1024 * 1024
+    header_timeout: float = 30.0
+    body_timeout: float = 60.0
     connect_timeout: float = 10.0
     first_byte_timeout: float = 300.0
     stream_idle_timeout: float = 300.0

@@ -43,6 +43,7 @@ class Alone:
             drain_seconds=lambda: self.runtime.local.config.limits.drain_timeout,
             ready=lambda: None,
             draining=self.runtime.drain,
+            header_timeout=lambda: self.runtime.gateway.limits.header_timeout,
         )
 
     def run(self, sockets: Sequence[socket.socket]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from enum import Enum, auto
 from typing import Any
 
@@ -15,6 +15,10 @@ from newapi.relay.tally import Tally
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+SLOWEST = 1024
+"""Bytes a second: how slowly a body may come as a whole."""
 
 
 class CallerGone(Exception):
@@ -58,29 +62,25 @@ class AsgiSink:
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def read_body(receive: Receive, limit: int, encoding: str) -> bytes:
+async def read_body(receive: Receive, limit: int, within: float, headers: Mapping[str, str]) -> bytes:
     """Return the request's body, decompressed.
 
+    Args:
+        receive: ASGI's.
+        limit: Bytes.
+        within: Seconds of silence that are borne, and that all of it may take: a second more for every KiB that came.
+        headers: The request's; those read here are `content-length` and `content-encoding`.
+
     Raises:
-        CallerError: 413, larger than `limit` bytes, before or after decompression; 415, an encoding we do not know.
+        CallerError: 413, larger than `limit`, as declared, as it came or decompressed; 408, too slow; 415, an encoding
+            we do not know.
         CallerGone: The caller hung up.
     """
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise CallerGone
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        parts, size = [body], len(body)
-        while message.get("more_body"):
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise CallerGone
-            part: bytes = message.get("body", b"")
-            size += len(part)
-            if size > limit:
-                raise _too_large(limit)
-            parts.append(part)
-        body = b"".join(parts)
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    body = await _arrived(receive, limit, within)
+    encoding = headers.get("content-encoding", "").lower()
     if len(body) > limit:
         raise _too_large(limit)
     if not encoding or encoding == "identity":
@@ -95,6 +95,33 @@ async def read_body(receive: Receive, limit: int, encoding: str) -> bytes:
     if len(out) > limit or inflate.unconsumed_tail:
         raise _too_large(limit)
     return out
+
+
+async def _arrived(receive: Receive, limit: int, within: float) -> bytes:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    size, parts = 0, []
+    try:
+        async with asyncio.timeout(within) as timer:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise CallerGone
+                part: bytes = message.get("body", b"")
+                size += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body"):
+                    break
+                parts.append(part)
+                timer.reschedule(min(loop.time() + within, began + within + size / SLOWEST))
+    except TimeoutError:
+        raise CallerError(
+            f"the request body came too slowly: {size} bytes in {loop.time() - began:.0f} seconds, and not its end",
+            status=408,
+            code="request_timeout",
+        ) from None
+    return b"".join((*parts, part)) if parts else part
 
 
 async def run_until_gone(work: Awaitable[None], receive: Receive) -> None:

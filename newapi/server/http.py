@@ -18,9 +18,9 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from newapi.relay.pipeline import STOPPING
+from newapi.server.door import Connection, HttpConfig
 
 IDLE_SECONDS = 1.0
 """A connection that has been idle for so long, while the server drains, is closed."""
@@ -42,6 +42,7 @@ class HttpServer(uvicorn.Server):
         drain_seconds: Callable[[], float],
         ready: Callable[[], None],
         draining: Callable[[], None],
+        header_timeout: Callable[[], float],
         supervised: bool = False,
     ) -> None:
         """Prepare to serve `app`.
@@ -51,29 +52,17 @@ class HttpServer(uvicorn.Server):
             drain_seconds: How long requests under way may go on once it stops.
             ready: Told when requests are accepted.
             draining: Told when no more connections are accepted.
+            header_timeout: Returns how many seconds a client may take for the head of a request.
             supervised: Whether another process looks after this one: it hears of Ctrl-C, this one does not, and
                 SIGTERM is no reason to die of it.
         """
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="uvloop",
-                http="httptools",
-                ws="none",
-                lifespan="on",
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=75,
-            )
-        )
+        super().__init__(HttpConfig(app, header_timeout))
         self._drain_seconds = drain_seconds
         self._ready = ready
         self._draining = draining
         self._supervised = supervised
         self._looked_after: dict[int, asyncio.Server] = {}
-        self._idle: dict[HttpToolsProtocol, tuple[object, float]] = {}
+        self._idle: dict[Connection, tuple[object, float]] = {}
 
     def stop(self, *, at_once: bool = False) -> None:
         """Begin to stop; with `at_once`, or when it is stopping already, what is under way is cut off."""
@@ -111,9 +100,7 @@ class HttpServer(uvicorn.Server):
         for number in self._looked_after.keys() - sockets.keys():
             self._looked_after.pop(number).close()
         loop = asyncio.get_running_loop()
-        make = partial(
-            HttpToolsProtocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
+        make = partial(Connection, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
         for number in sockets.keys() - self._looked_after.keys():
             if not self.should_exit:
                 self._looked_after[number] = await loop.create_server(make, sock=sockets[number].dup())
@@ -148,7 +135,7 @@ class HttpServer(uvicorn.Server):
     def _close_idle(self, now: float) -> None:
         """Close the connections on which nothing has happened for a while."""
         for connection in tuple(self.server_state.connections):
-            assert isinstance(connection, HttpToolsProtocol)  # noqa: S101  (the configuration says so)
+            assert isinstance(connection, Connection)  # noqa: S101  (the configuration says so)
             if not _is_idle(connection):
                 self._idle.pop(connection, None)
                 continue
@@ -159,7 +146,7 @@ class HttpServer(uvicorn.Server):
                 connection.transport.close()
 
 
-def _is_idle(connection: HttpToolsProtocol) -> bool:
+def _is_idle(connection: Connection) -> bool:
     """Say whether no request is under way on a connection, nor the head of one."""
     cycle = connection.cycle
     if cycle is None:
@@ -167,7 +154,7 @@ def _is_idle(connection: HttpToolsProtocol) -> bool:
     return bool(cycle.response_complete) and connection.scope is cycle.scope
 
 
-def _has_news(connection: HttpToolsProtocol) -> bool:
+def _has_news(connection: Connection) -> bool:
     """Say whether something has arrived that was not read yet."""
     sock = connection.transport.get_extra_info("socket")
     if sock is None or sock.fileno() < 0:

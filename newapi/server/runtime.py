@@ -325,6 +325,8 @@ def _limits(local: Local) -> Limits:
     said = local.config.limits
     return Limits(
         request_body=said.request_body,
+        header_timeout=said.header_timeout,
+        body_timeout=said.body_timeout,
         connect_timeout=said.connect_timeout,
         first_byte_timeout=said.first_byte_timeout,
         stream_idle_timeout=said.stream_idle_timeout,

@@ -56,6 +56,7 @@ class Worker:
             drain_seconds=lambda: float("inf") if self._drain_seconds is None else self._drain_seconds,
             ready=self._ready,
             draining=self.runtime.drain,
+            header_timeout=lambda: self.runtime.gateway.limits.header_timeout,
             supervised=True,
         )
 

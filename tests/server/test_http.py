@@ -24,7 +24,12 @@ class Served:
         self.draining = asyncio.Event()
         self.cancelled = False
         self.server = HttpServer(
-            self.app(), drain_seconds=lambda: seconds, ready=lambda: None, draining=self.draining.set, supervised=True
+            self.app(),
+            drain_seconds=lambda: seconds,
+            ready=lambda: None,
+            draining=self.draining.set,
+            header_timeout=lambda: 30.0,
+            supervised=True,
         )
 
     def app(self) -> Any:

@@ -75,11 +75,13 @@ class RelayApp:
                 return
             format, route, params = found
             try:
-                body = await read_body(
-                    receive, gateway.limits.request_body, headers.get("content-encoding", "").lower()
-                )
+                limits = gateway.limits
+                body = await read_body(receive, limits.request_body, limits.body_timeout, headers)
             except CallerError as error:
-                await _refuse(sink, format, error, request_id)
+                # What comes next from one who waits for leave to send, or has stopped sending, may not be the rest of
+                # this. From others the rest is read: where it is closed while they send, they may miss the answer.
+                last = error.status == 408 or "expect" in headers
+                await _refuse(sink, format, error, request_id, last=last)
                 return
             ingress = self._ingress(
                 format, route, params, query, headers, body, peer, request_id, path, scope["method"]
@@ -130,9 +132,14 @@ class RelayApp:
         )
 
 
-async def _refuse(sink: AsgiSink, format: Format | None, error: NewapiError, request_id: str) -> None:
+async def _refuse(
+    sink: AsgiSink, format: Format | None, error: NewapiError, request_id: str, *, last: bool = False
+) -> None:
     body = (format or formats.get("openai_chat")).write_error(error, request_id)
-    await sink.whole(error.status, [("content-type", "application/json"), ("x-oneapi-request-id", request_id)], body)
+    headers = [("content-type", "application/json"), ("x-oneapi-request-id", request_id)]
+    if last:
+        headers.append(("connection", "close"))
+    await sink.whole(error.status, headers, body)
 
 
 def _with_cors(send: Send) -> Send:

@@ -292,10 +292,11 @@ class Door:
         async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
             request_id = new_request_id()
             try:
-                body = await request.body()
+                body = await self._body(request)
                 answer = await asyncio.to_thread(self._answer, request, body, function, asked.role)
-            except HTTPException as error:  # the body: too large, or cut off
+            except HTTPException as error:  # the body: too large, too slow, or cut off
                 answer = envelope({"success": False, "message": error.detail}, error.status_code)
+                answer.headers.update(error.headers or {})
             except Exception:
                 log.exception("%s %s (%s)", request.method, request.url.path, request_id)
                 answer = envelope({"success": False, "message": f"Internal error (request id: {request_id})"}, 500)
@@ -305,6 +306,19 @@ class Door:
         handle.__doc__ = function.__doc__
         told = {"asked": asked, "function": function}
         return route(path, http_method=[method], status_code=200, request_max_body_size=MAX_BODY, opt=told)(handle)
+
+    async def _body(self, request: Request[Any, Any, Any]) -> bytes:
+        """Return the body of a request.
+
+        Raises:
+            HTTPException: It is too large, came too slowly, or was cut off.
+        """
+        try:
+            async with asyncio.timeout(self.runtime.gateway.limits.body_timeout):
+                return await request.body()
+        except TimeoutError:
+            detail = "The body of the request came too slowly"
+            raise HTTPException(status_code=408, detail=detail, headers={"connection": "close"}) from None
 
     def _answer(
         self, request: Request[Any, Any, Any], body: bytes, function: Handler, role: Role | None
