@@ -51,6 +51,7 @@ class Jobs:
         self._holder = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._began: dict[str, float] = {}
         self._doing: dict[str, asyncio.Task[None]] = {}
+        self._failing: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self.leads = False
         """Whether this process does the work."""
@@ -108,9 +109,15 @@ class Jobs:
             self._doing[job.name] = task
 
     async def _do(self, job: Job) -> None:
+        """Do a job; that it fails is a warning once, until it has worked again."""
         try:
             await asyncio.to_thread(job.do)
         except Exception as error:  # noqa: BLE001  (whatever it is: the next time may do better)
-            log.warning("%s failed: %s", job.name, error)
+            log.log(logging.DEBUG if job.name in self._failing else logging.WARNING, "%s failed: %s", job.name, error)
+            self._failing.add(job.name)
+        else:
+            if job.name in self._failing:
+                self._failing.remove(job.name)
+                log.info("%s works again", job.name)
         finally:
             del self._doing[job.name]

@@ -73,3 +73,26 @@ async def test_what_fails_is_told_and_done_again_and_what_is_never_due_is_not_do
     assert "failing failed: no" in caplog.messages
     assert never == []
     db.close()
+
+
+async def test_a_failure_is_said_once_until_it_works_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    db = open_database("sqlite:///jobs.db", relative_to=tmp_path)
+    fails = [True, True, True, False, True, True]
+    tried: list[int] = []
+
+    def do() -> None:
+        tried.append(1)
+        if len(tried) > len(fails) or fails[len(tried) - 1]:
+            raise ValueError("no")
+
+    caplog.set_level("INFO", "newapi")
+    one = Jobs(db, [Job("a job", lambda: 0.01, do, first=True)])
+    one.start()
+    await until(lambda: len(tried) > len(fails))
+    await one.stop()
+    assert [m for m in caplog.messages if m.startswith("a job")] == [
+        "a job failed: no",
+        "a job works again",
+        "a job failed: no",
+    ]
+    db.close()
