@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, Literal, TypeVar, cast
 
@@ -13,6 +13,7 @@ from msgspec import Struct
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -21,13 +22,13 @@ from newapi.ops.gateway import Gateway
 from newapi.ops.live import Link, Stats, Told
 from newapi.tui import screens
 from newapi.tui.export import write
-from newapi.tui.glyphs import ASCII, UNICODE
+from newapi.tui.glyphs import ASCII, UNICODE, InAscii
 from newapi.tui.help import Help
 from newapi.tui.model import RANGES, Model
 from newapi.tui.palette import Palette
 from newapi.tui.screen import LiveScreen, failure
 from newapi.tui.settings import DEFAULT_THEME
-from newapi.tui.source import Source
+from newapi.tui.source import Kind, Source
 from newapi.tui.widgets.ask import Answers, Ask
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class Tui(App[None]):
         super().__init__(ansi_color=None)
         self.options = options or Options()
         self.model = Model()
+        self._in_ascii = InAscii()
         self.glyphs = ASCII if self.options.low_bandwidth else UNICODE
         self.is_paused = False
         self.source: Source | None = None
@@ -158,6 +160,14 @@ class Tui(App[None]):
             case _:
                 return ""
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, self._in_ascii] if self.glyphs.ascii else filters
+
+    def get_key_display(self, binding: Binding) -> str:
+        shown = super().get_key_display(binding)
+        return binding.key if self.glyphs.ascii and not shown.isascii() else shown
+
     # -- life --------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
@@ -174,19 +184,26 @@ class Tui(App[None]):
         self.run_worker(self._follow(context), group="stream", exclusive=True, exit_on_error=False)
 
     async def _follow(self, context: str) -> None:
-        self.source, self.model = None, self._fresh()
         try:
-            self.source = source = await asyncio.to_thread(self._connect, context)
-            stream = source.watch()
-            if self.options.record is not None:
-                stream = self.options.record(stream)
-            async with aclosing(stream) as events:
-                async for told in events:
-                    self._heard(told)
+            # The stream of a database ends when there is a server.
+            while await self._followed(context) == "database":
+                self.notify("A server runs now: it is shown instead of the database")
         except NewapiError as error:
             self.model.apply(Link("ended", message=error.message))
             self.notify(failure(error), severity="error", timeout=10)
             self._draw_soon()
+
+    async def _followed(self, context: str) -> Kind:
+        """Show a gateway until its stream ends; return what it was."""
+        self.source, self.model = None, self._fresh()
+        self.source = source = await asyncio.to_thread(self._connect, context)
+        stream = source.watch()
+        if self.options.record is not None:
+            stream = self.options.record(stream)
+        async with aclosing(stream) as events:
+            async for told in events:
+                self._heard(told)
+        return source.kind
 
     def _fresh(self) -> Model:
         model = Model()

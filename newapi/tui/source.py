@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Literal, cast
 
@@ -11,9 +12,12 @@ from msgspec import Struct
 
 from newapi.ops import live_record
 from newapi.ops.gateway import Gateway, LocalGateway
-from newapi.ops.live import Range, Series, Told
+from newapi.ops.live import Link, Range, Series, Stats, Told
 
 Kind = Literal["server", "database", "replay"]
+
+_LOOK_EVERY = 3
+"""Seconds of a database after which a server is looked for again."""
 
 
 class Source(Struct, frozen=True):
@@ -22,7 +26,7 @@ class Source(Struct, frozen=True):
     Attributes:
         name: What the head calls it: the context.
         kind: What it is.
-        watch: Begins the stream.
+        watch: Begins the stream. That of a database ends when a server is there: connect again.
         gateway: What questions and deeds go to; None for a recording, which can be asked nothing.
         history: Returns the points of a range, one of `newapi.tui.model.RANGES`; it waits. None where nothing can tell.
         config: The configuration's file where this machine has it: what manages objects can be opened.
@@ -36,10 +40,27 @@ class Source(Struct, frozen=True):
     config: Path | None = None
 
 
-def of_gateway(name: str, gateway: Gateway, config: Path | None) -> Source:
-    """Return a gateway as a source: a server, or without one its database."""
-    kind: Kind = "database" if isinstance(gateway, LocalGateway) else "server"
-    return Source(name, kind, gateway.watch, gateway, lambda span: gateway.series(cast(Range, span)), config)
+def of_gateway(name: str, gateway: Gateway, config: Path | None, answers: Callable[[], bool] = lambda: False) -> Source:
+    """Return a gateway as a source: a server, or without one its database, until a server of it `answers`."""
+    is_database = isinstance(gateway, LocalGateway)
+    kind: Kind = "database" if is_database else "server"
+
+    def watch() -> AsyncGenerator[Told]:
+        return _until(gateway.watch(), answers) if is_database else gateway.watch()
+
+    return Source(name, kind, watch, gateway, lambda span: gateway.series(cast(Range, span)), config)
+
+
+async def _until(stream: AsyncGenerator[Told], answers: Callable[[], bool]) -> AsyncGenerator[Told]:
+    """Yield what a database tells, which is something every second, until a server answers."""
+    seconds = 0
+    async with aclosing(stream) as events:
+        async for told in events:
+            yield told
+            if isinstance(told.event, Stats | Link):
+                seconds += 1
+                if seconds % _LOOK_EVERY == 0 and await asyncio.to_thread(answers):
+                    return
 
 
 Record = Callable[[AsyncGenerator[Told]], AsyncGenerator[Told]]

@@ -25,7 +25,7 @@ def _frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-@pytest.mark.parametrize("screen", ["overview", "logs"])
+@pytest.mark.parametrize("screen", ["overview", "logs", "system"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("theme", ["ansi-dark", "textual-light"])
 async def test_looks(tmp_path: Path, screen: str, size: tuple[int, int], theme: str) -> None:

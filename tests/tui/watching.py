@@ -9,6 +9,7 @@ from pathlib import Path
 
 from textual.widgets import Static
 
+from newapi.ops.gateway import Gateway
 from newapi.ops.live import Told
 from newapi.tui.app import Options, Tui
 from newapi.tui.source import Source
@@ -23,16 +24,21 @@ async def watching(  # type: ignore[no-untyped-def]
     events: Sequence[Told] | None = None,
     size: tuple[int, int] = (120, 40),
     options: Options | None = None,
+    acts_on: Gateway | None = None,
 ):
-    """Run the dashboard with `screen` in front, after these events; without any, two minutes of the recording."""
+    """Run the dashboard with `screen` in front, after these events; without any, two minutes of the recording.
+
+    With `acts_on` it can ask, do, and finds the configuration's file.
+    """
     gateway, local, path = here(directory)
+    file = path if acts_on is not None else None
 
     async def watch() -> AsyncGenerator[Told]:
         for told in recorded(2) if events is None else events:
             yield told
         await asyncio.Event().wait()
 
-    app = Tui(lambda name: Source(name, "server", watch), "prod", options)
+    app = Tui(lambda name: Source(name, "server", watch, acts_on, config=file), "prod", options)
     async with app.run_test(size=size) as pilot:
         seen = Seen(app, pilot, gateway, local, path)
         await seen.until(lambda: app.model.is_known)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from newapi.config.load import Loaded
     from newapi.ops.gateway import Gateway
 
-__all__ = ["ContextName", "ServerUrl", "TokenFile", "elsewhere", "gateway", "running"]
+__all__ = ["ContextName", "ServerUrl", "TokenFile", "elsewhere", "gateway", "running", "runs"]
 
 ServerUrl = Annotated[
     str | None,
@@ -120,6 +120,13 @@ def elsewhere(server: str | None, context: str | None) -> bool:
     from newapi.ops import contexts
 
     return bool(server) or (context or contexts.read().current) != contexts.LOCAL
+
+
+def runs(config: Path | None = None) -> bool:
+    """Say whether this machine's server answers. May raise what reading its configuration raises."""
+    from newapi.config.load import load_server
+
+    return _socket(load_server(config)) is not None
 
 
 def _socket(loaded: Loaded) -> str | None:

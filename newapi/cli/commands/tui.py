@@ -83,7 +83,7 @@ def tui(
 
 def _connecting(config: Path | None, server: str | None, token_file: str | None) -> Callable[[str], Source]:
     """Return what leads to a gateway: the server that is named for as long as nobody chooses a context."""
-    from newapi.cli.commands._gateway import gateway
+    from newapi.cli.commands._gateway import gateway, runs
     from newapi.ops import contexts
     from newapi.tui.source import of_gateway
 
@@ -91,7 +91,9 @@ def _connecting(config: Path | None, server: str | None, token_file: str | None)
         if name == server:
             return of_gateway(name, gateway(config, server=server, token_file=token_file), None)
         found = gateway(config, context=name, token_file=token_file)
-        return of_gateway(name, found, _file(config) if name == contexts.LOCAL else None)
+        if name != contexts.LOCAL:
+            return of_gateway(name, found, None)
+        return of_gateway(name, found, _file(config), lambda: runs(config))
 
     return connect
 
