@@ -71,7 +71,6 @@ class Gateway:
         self.client = Client()
         self.proxied = ProxiedClient()
         self.limit(limits)
-        self.bus = bus or LocalBus()
         self.in_flight = 0
 
     def limit(self, limits: Limits) -> None:

@@ -199,26 +199,29 @@ class _Run:
         )
         while (candidate := await failover.next()) is not None:
             order = self.order
-            same = candidate.model == order.peek.model and candidate.caller is order.caller
-            if not same and not await self._turn_to(candidate, asked):
-                failover.leave(candidate, 0)
-                failover.skip(candidate)
-                continue
-            channel, key = self.asked = candidate.channel, candidate.key
-            self.began = asyncio.get_running_loop().time()
-            self.began_at = gateway.clock()
-            gateway.figures.began(channel.id)
+            took: int | None = 0
             try:
-                await self._attempt(channel, key, peek, failover.left())
-            except NewapiError as error:
-                self._note(channel, key, error)
-                failover.failed(candidate, error, begun=self.sink.started and self.answered)
-            else:
-                return
-            finally:
-                gateway.figures.ended(channel.id)
-                took = self.meter.usage.total if self.meter is not None and self.answered else 0
-                failover.leave(candidate, (took or None) if self.answered else 0)
+                same = candidate.model == order.peek.model and candidate.caller is order.caller
+                if not same and not await self._turn_to(candidate, asked):
+                    failover.skip(candidate)
+                    continue
+                channel, key = self.asked = candidate.channel, candidate.key
+                self.began = asyncio.get_running_loop().time()
+                self.began_at = gateway.clock()
+                gateway.figures.began(channel.id)
+                try:
+                    await self._attempt(channel, key, peek, failover.left())
+                except NewapiError as error:
+                    self._note(channel, key, error)
+                    failover.failed(candidate, error, begun=self.sink.started and self.answered)
+                else:
+                    return
+                finally:
+                    gateway.figures.ended(channel.id)
+                    if self.answered:
+                        took = (self.meter.usage.total if self.meter is not None else 0) or None
+            finally:  # whatever happened, and wherever the caller hung up
+                failover.leave(candidate, took)
         if not self.answered:  # then what the log says is what was asked for
             self.order = replace(asked, reservation=self.order.reservation)
         raise failover.verdict()

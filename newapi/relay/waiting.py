@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 MOST = 500
 """So many may wait in a process; one more is refused at once."""
@@ -15,33 +14,33 @@ class Waiting:
     """A queue without an order of merit: who has waited the longest looks first when a place is given back."""
 
     def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._count = 0
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        """Those who wait, in the order in which they came."""
 
     @property
     def full(self) -> bool:
         """Whether nobody else may wait."""
-        return self._count >= MOST
+        return len(self._waiting) >= MOST
 
     async def wait(self, seconds: float) -> None:
         """Return when a place was given back, or after `seconds`, or when it is time to look again."""
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        self._count += 1
+        self._waiting[turn] = None
         try:
             async with asyncio.timeout(min(seconds, _LOOK_AGAIN)):
                 await turn
         except TimeoutError:
             pass
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.freed()  # it was its turn, and it is gone: the next one may look
+            raise
         finally:
-            self._count -= 1
-            if not turn.done():
-                turn.cancel()
+            self._waiting.pop(turn, None)
 
     def freed(self) -> None:
         """Let the next one look."""
-        while self._waiting:
-            turn = self._waiting.popleft()
+        for turn in self._waiting:
             if not turn.done():
                 turn.set_result(None)
                 return

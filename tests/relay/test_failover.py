@@ -13,6 +13,7 @@ import pytest
 from newapi.base.errors import UpstreamError
 from newapi.config.schema import HealthSpec
 from newapi.relay import failover
+from newapi.relay.limits import Limiter
 from newapi.relay.pipeline import relay
 from newapi.relay.snapshot import Channel, Snapshot
 from tests.relay.test_pipeline import (
@@ -463,12 +464,41 @@ async def test_one_that_waits_for_a_place_gets_the_next(staged: Staging) -> None
         for n, sink in enumerate(sinks)
     ]
     async with asyncio.timeout(10):
-        while gateway.waiting._count < 3:  # noqa: ASYNC110  (nobody tells who begins to wait)
+        while len(gateway.waiting._waiting) < 3:  # noqa: ASYNC110  (nobody tells who begins to wait)
             await asyncio.sleep(0)
         assert gateway.figures.under_way(1) == 1
         let.set()
         await asyncio.gather(first, *rest)
     assert [s.status for s in sinks] == [200] * 3
+
+
+async def test_a_caller_who_hangs_up_before_a_fallback_is_asked_leaves_no_place_taken(
+    staged: Staging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await staged(
+        fails(500),
+        answers(whole()),
+        prices=PRICES,
+        each={0: served("gpt-4o"), 1: {**served("mini"), "concurrency": 1}},
+    )
+    gateway, obtain = stage.world.gateway, stage.world.ledger.obtain
+    waits = asyncio.Event()
+
+    async def slowly(caller: Any, amount: int) -> Any:
+        if caller.group and stage.upstreams[0].connections:
+            waits.set()
+            await asyncio.Event().wait()
+        return await obtain(caller, amount)
+
+    monkeypatch.setattr(stage.world.ledger, "obtain", slowly)
+    request = asyncio.create_task(relay(entry("openai_chat", stream=False), gateway, FakeSink()))
+    async with asyncio.timeout(10):
+        await waits.wait()
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    assert isinstance(gateway.limiter, Limiter)
+    assert gateway.limiter._tickets == {}
+    assert stage.world.ledger.reserved == 0
 
 
 @pytest.mark.parametrize("queue", [0.0, 0.02])

@@ -46,3 +46,23 @@ async def test_only_so_many_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not it.full
     it.freed()
     await asyncio.gather(*tasks)
+
+
+async def test_a_turn_that_nobody_takes_goes_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_LOOK_AGAIN", 3600)
+    it = Waiting()
+    gone, there = (asyncio.create_task(it.wait(3600)) for _ in range(2))
+    await asyncio.sleep(0)
+    it.freed()
+    gone.cancel()  # before it has looked
+    async with asyncio.timeout(10):
+        await asyncio.gather(gone, return_exceptions=True)
+        await there
+    assert not it._waiting
+
+
+async def test_who_has_waited_in_vain_leaves_nothing_behind() -> None:
+    it = Waiting()
+    for _ in range(3):
+        await it.wait(0.001)
+    assert not it._waiting
