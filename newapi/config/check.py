@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,6 +82,7 @@ class _Check:
         self._statuses(("routing", "retry_on"), config.routing.retry_on)
         self._statuses(("health", "disable_on"), config.health.disable_on)
         for name, group in config.groups.items():
+            self._budget(("groups", name, "budget"), group.budget)
             self._known_groups(("groups", name, "ratio_for"), group.ratio_for, at_key=True)
             self._members(("groups", name), group)
         for name, model in config.models.items():
@@ -222,8 +224,8 @@ class _Check:
                 self._add((*path, i), f'"{value}" is there twice')
             seen.add(value)
 
-    def _budget(self, path: Path, token: TokenSpec) -> None:
-        for period, amount in token.budget.items():
+    def _budget(self, path: Path, budget: Mapping[Any, Decimal]) -> None:
+        for period, amount in budget.items():
             if not amount:
                 self._add((*path, period), f"`{period}` must be more than nothing", "leave it out for no limit")
 
@@ -363,7 +365,7 @@ class _Check:
             message = "`quota` and `unlimited` are both there"
             self._add((*path, "unlimited"), message, "leave one out", at_key=True)
         self._networks((*path, "allow_ips"), token.allow_ips)
-        self._budget((*path, "budget"), token)
+        self._budget((*path, "budget"), token.budget)
         self._twice((*path, "models"), token.models)
         self._cmd((*path, "key"), token.key)
 

@@ -231,6 +231,8 @@ class GroupSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to those that are `selectable`, and to his own; an administrator to all. By custom it is called `auto`. Limits of
     requests are then those of the list.
     """
+    budget: dict[Literal["day", "week", "month"], Usd] = {}
+    """USD that each of its users may spend in it in a `day`, `week` or `month`; in a list, in any of its members."""
     remark: str = ""
     """For whoever reads the file."""
 

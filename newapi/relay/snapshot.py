@@ -16,7 +16,7 @@ from newapi.billing.book import PriceBook
 from newapi.config.schema import BillingSpec, ChannelSpec, GroupSpec, HealthSpec, RoutingSpec, TokenSpec
 from newapi.formats.contract import Endpoint
 from newapi.providers.contract import Provider
-from newapi.relay.limits import Limit
+from newapi.relay.limits import Limit, Period
 from newapi.relay.override import Compiled
 from newapi.store.rests import RestRow
 
@@ -115,7 +115,7 @@ class TokenEntry:
             spec.requests_per_minute,
             spec.tokens_per_minute,
             spec.concurrency,
-            {period: int(usd * QUOTA_PER_USD) for period, usd in spec.budget.items()},
+            _quota(spec.budget),
         )
         self._allow_ips = spec.allow_ips
 
@@ -162,7 +162,8 @@ class Snapshot:
         self.users = users
         self.groups = groups
         self.group_limits = {
-            name: Limit(g.requests_per_minute, g.tokens_per_minute, g.concurrency) for name, g in groups.items()
+            name: Limit(g.requests_per_minute, g.tokens_per_minute, g.concurrency, _quota(g.budget))
+            for name, g in groups.items()
         }
         """What each user of a group may ask for."""
         self.prices = prices
@@ -233,3 +234,8 @@ def speaks(channel: Channel, endpoint: Endpoint, path_of: Callable[[str], str], 
     if endpoint != "chat" or not channel.formats:
         return own
     return {name: own.get(name) or path_of(name) for name in channel.formats}
+
+
+def _quota(budget: Mapping[Period, Decimal]) -> dict[Period, int]:
+    """Return a budget's USD as quota."""
+    return {period: int(usd * QUOTA_PER_USD) for period, usd in budget.items()}

@@ -7,7 +7,8 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from newapi.relay.gateway import Gateway, Limits
 from newapi.relay.hub_client import HubClient
 from newapi.relay.journal import Journal
 from newapi.relay.ledger import Balances, Ledger
-from newapi.relay.limits import Period, beginning
+from newapi.relay.limits import Key, Period, beginning
 from newapi.relay.shared import Shared
 from newapi.relay.shared_ledger import SharedLedger
 from newapi.relay.snapshot import Snapshot
@@ -92,7 +93,7 @@ class Runtime:
         self.reloaded: list[Callable[[], None]] = []
         """Told that `local` is another one."""
         self._keeper = breakers.Keeper(local)
-        self._budgets: set[tuple[int, str]] = set()
+        self._budgets: set[tuple[int | str, str]] = set()
         """Budgets whose spending so far is known: token id and period."""
         journal = Journal(state / part, state)
         self._shared = self._sharing(hub, journal.owner)
@@ -208,24 +209,37 @@ class Runtime:
         if deleted := store_ledger.prune_records(self.local.db, before):
             log.info("%d lines of the log were older than %d days", deleted, self.local.config.log.keep_days)
 
-    def _spent(self, token_id: int, since: float) -> int:
-        """Return the quota that a token's requests have cost since `since`."""
-        total = store_usage.sums(self.local.db, RecordFilter(token_id=token_id, since=since), ())
-        return total[0].quota if total else 0
-
     def _learn_budgets(self, snapshot: Snapshot) -> None:
-        """Find out what tokens with a budget have spent of it, those that are new here. Waits for the database."""
+        """Find out what is spent of budgets, of those that are new here. Waits for the database."""
         now = self.gateway.clock()
         for token in snapshot.tokens.values():
-            new: list[Period] = [p for p in token.limit.budget if (token.id, p) not in self._budgets]
-            if not new:
-                continue
-            spent: dict[Period, tuple[float, int]] = {}
-            for period in new:
+            for period in token.limit.budget:
                 start = beginning(period, now)
-                spent[period] = (start, self._spent(token.id, start))
-            self._in_loop(functools.partial(self.gateway.limiter.learn, ("token", token.id, ""), spent))
-            self._budgets.update((token.id, period) for period in new)
+                if self._is_new(token.id, period):
+                    spent = self._sums(RecordFilter(token_id=token.id, since=start), ())
+                    self._learn(("token", token.id, ""), period, start, sum(s.quota for s in spent))
+        for name, limit in snapshot.group_limits.items():
+            for period in limit.budget:
+                start = beginning(period, now)
+                if self._is_new(name, period):
+                    users: Counter[int] = Counter()
+                    for group in snapshot.groups[name].members or (name,):
+                        for total in self._sums(RecordFilter(group=group, since=start), ("user",)):
+                            users[total.user_id] += total.quota
+                    for user, quota in users.items():
+                        self._learn(("group", user, name), period, start, quota)
+
+    def _is_new(self, holder: int | str, period: Period) -> bool:
+        """Return whether a budget is met for the first time: of a token by its id, of a group by its name."""
+        known = (holder, period) in self._budgets
+        self._budgets.add((holder, period))
+        return not known
+
+    def _sums(self, wanted: RecordFilter, by: Sequence[store_usage.By]) -> Sequence[store_usage.UsageSum]:
+        return store_usage.sums(self.local.db, wanted, by)
+
+    def _learn(self, key: Key, period: Period, start: float, quota: int) -> None:
+        self._in_loop(functools.partial(self.gateway.limiter.learn, key, {period: (start, quota)}))
 
     def _in_loop(self, do: Callable[[], None]) -> None:
         """Do something in the event loop that serves, which all counts belong to; at once before it runs."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from decimal import Decimal
 
 import pytest
 
 from newapi.base.errors import StoreError
+from newapi.config.schema import Config, GroupSpec, TokenSpec
+from newapi.ops import apply
+from newapi.store.ledger import Settlement, UsageRecord, write_batch
 from tests.server.conftest import Server
 
 
@@ -31,3 +35,29 @@ async def test_it_goes_on_following_whatever_goes_wrong_and_says_so_once(
             await again.wait()
     await runtime.stop()
     assert [r.getMessage() for r in caplog.records] == [f"cannot take over what the database holds: {error}"]
+
+
+async def test_what_was_spent_of_budgets_before_is_known(server: Server) -> None:
+    now = server.runtime.gateway.clock()
+    day = {"day": Decimal(1)}
+    groups = {
+        **server.runtime.local.config.groups,
+        "vip": GroupSpec(budget=day),
+        "both": GroupSpec(members=("vip", "svip"), budget={"month": Decimal(1)}),
+    }
+    for number, (user, group) in enumerate([(1, "vip"), (1, "vip"), (1, "svip"), (2, "vip"), (3, "default")]):
+        record = UsageRecord(f"r{number}", now, user_id=user, token_id=7, group=group, quota=100_000)
+        write_batch(server.db, [Settlement(record, 0, 0, 0, 0)])
+    apply.apply(server.runtime.local, Config(groups=groups, tokens={"t": TokenSpec(budget=day)}), who="test")
+    server.runtime.refresh()
+    used = server.runtime.gateway.limiter._used  # type: ignore[attr-defined]
+    spent = {key: [quota for _, quota in found.spent.values()] for key, found in used.items() if found.spent}
+    assert spent == {
+        ("group", 1, "vip"): [200_000],
+        ("group", 2, "vip"): [100_000],
+        ("group", 1, "both"): [300_000],
+        ("group", 2, "both"): [100_000],
+        ("token", 1, ""): [0],
+    }
+    limits = server.runtime.gateway.snapshot.group_limits
+    assert (limits["vip"].budget, limits["both"].budget) == ({"day": 500_000}, {"month": 500_000})
