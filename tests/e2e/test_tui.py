@@ -28,6 +28,8 @@ PAUSE = 0.06
 """Seconds between two requests of a client; there are two."""
 ROWS = 500
 """Requests a second, of which as many are told as a server tells."""
+SECONDS = 7
+"""How long they come."""
 CONFIG = """
 version = 1
 [server]
@@ -235,7 +237,6 @@ def a_token_is_made_and_works(world: World, there: Terminal) -> None:
 def test_a_server_that_is_killed_is_missed_and_found_again(world: World) -> None:
     with ExitStack() as exits:
         exits.enter_context(world.mock(world.steady))
-        exits.enter_context(world.mock(world.shaky))
         first = exits.enter_context(world.serve())
         assert ask(world.url, TOKEN) == 200
         there = exits.enter_context(world.dashboard())
@@ -256,7 +257,7 @@ def test_a_server_that_is_killed_is_missed_and_found_again(world: World) -> None
 
 
 class Firehose:
-    """A server's stream that tells of more requests a second than anybody can read, for ten seconds."""
+    """A server's stream that tells of more requests a second than anybody can read, for `SECONDS`."""
 
     def __init__(self) -> None:
         self.ticks = 0
@@ -282,7 +283,7 @@ class Firehose:
                 await asyncio.sleep(next_at - asyncio.get_running_loop().time())
                 self.ticks += 1
             if isinstance(event, Logs):
-                if self.ticks > 10:
+                if self.ticks > SECONDS:
                     self.is_over.set()
                     continue
                 newest = f"last-{self.ticks:02}"
@@ -312,7 +313,7 @@ async def test_the_log_is_followed_at_500_rows_a_second(tmp_path: Path) -> None:
 
                 there.until(followed)
                 assert seen == sorted(seen)
-                assert len(seen) >= 5
+                assert len(seen) >= 4
                 # And when it is over, nothing is left to be shown.
                 over = hose.ticks
                 there.until(lambda screen: hose.newest in last_row(screen))

@@ -171,7 +171,7 @@ def _columns(kind: TopKind, *, ascii: bool, sparks: bool) -> list[Column[Top]]:
     ]
     if sparks:
         spark = lambda t, width: (sparkline(t.spark, width, ascii=ascii), "s1")  # noqa: E731
-        columns.append(Column("hour", "last hour", lambda t: t.requests, spark, width=8, priority=2))
+        columns.append(Column("hour", "hour", lambda t: t.requests, spark, width=8, priority=2))
     return columns
 
 
