@@ -221,6 +221,14 @@ def test_nothing_heavy_is_imported(argv: list[str]) -> None:
     assert done.returncode == 0
 
 
+def test_version_loads_no_database_driver() -> None:
+    done = run("version", env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.returncode == 0
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "newapi.store.migrations" in loaded
+    assert not loaded & {"peewee", "psycopg", "pymysql", "cryptography", "litestar"}
+
+
 def test_importing_the_package_costs_nothing() -> None:
     code = "import sys; before = set(sys.modules); import newapi; print(*(set(sys.modules) - before))"
     done = subprocess.run(check=False, args=[sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING
 
-import peewee
-
 from newapi.base.errors import StoreError
 
 if TYPE_CHECKING:
+    import peewee
+
     from newapi.store.database import Database
 
 _WORDS = {
@@ -106,6 +106,8 @@ def migrate(database: Database) -> int:
 
 def _execute(c: peewee.Database, statement: str) -> None:
     """Execute a statement of a step. MySQL keeps what a step that was cut off has made: that is not made again."""
+    import peewee  # noqa: PLC0415  (it loads the drivers, and who only asks for `steps` needs none)
+
     try:
         c.execute_sql(statement)
     except (peewee.OperationalError, peewee.InternalError) as error:
