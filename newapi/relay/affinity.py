@@ -63,6 +63,48 @@ def conversation_of(headers: Mapping[str, str], body: bytes) -> str:
     return found[:_LONGEST] if isinstance(found, str) else ""
 
 
+class _Continues(Struct):
+    id: Any = None
+    previous_response_id: Any = None
+    store: Any = None
+
+
+_DECODE_CONTINUES = msgspec.json.Decoder(_Continues).decode
+
+
+def answer_before(body: bytes) -> str:
+    """Return what remembers the answer that a request to `/v1/responses` goes on from, or "".
+
+    Its upstream keeps it, and no other knows it: https://platform.openai.com/docs/guides/conversation-state
+    """
+    return _named(body, "previous_response_id") if b'"previous_response_id"' in body else ""
+
+
+def answer_kept(asked: bytes, answered: bytes, id: str) -> str:
+    """Return what remembers an answer of `/v1/responses`, or "" where the upstream was told not to keep it.
+
+    Args:
+        asked: The request's body.
+        answered: The answer's body, of one that was not streamed.
+        id: The answer's id, of one that was.
+    """
+    if b'"store"' in asked and _continues(asked).store is False:
+        return ""
+    return f"response:{id[:_LONGEST]}" if id else _named(answered, "id")
+
+
+def _continues(body: bytes) -> _Continues:
+    try:
+        return _DECODE_CONTINUES(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _Continues()
+
+
+def _named(body: bytes, field: str) -> str:
+    found = getattr(_continues(body), field)
+    return f"response:{found[:_LONGEST]}" if isinstance(found, str) and found else ""
+
+
 class _Held(Struct):
     channel: int
     key: str

@@ -30,8 +30,8 @@ def watch(meter: Meter, events: Iterable[Event]) -> Failed | None:
                 meter.stated = True
             case Finished(finish=finish):
                 meter.finishes.append(finish)
-            case Started(model=model):
-                meter.model = model
+            case Started(id=id, model=model):
+                meter.id, meter.model = id, model
                 continue
             case Whole():
                 meter.media += 1

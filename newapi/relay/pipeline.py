@@ -30,7 +30,7 @@ from newapi.ir.request import Request
 from newapi.ir.usage import Usage
 from newapi.net.client import ERROR_LIMIT, Reply
 from newapi.relay.admit import admit, check_model
-from newapi.relay.affinity import conversation_of
+from newapi.relay.affinity import answer_before, answer_kept, conversation_of
 from newapi.relay.attempt import Attempts
 from newapi.relay.failover import Candidate, Failover
 from newapi.relay.gateway import Gateway
@@ -47,6 +47,8 @@ PASSED_ON = ("retry-after", "retry-after-ms", "openai-processing-ms")
 _LIMIT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
 STOPPING = "stopping"
 """What a request is cancelled with when the server cannot wait for it any longer: its caller is still there."""
+_KEEPS = "openai_responses"
+"""The format whose upstreams keep answers, for a request that goes on from one."""
 _DRAIN_SECONDS = 0.1
 """How long a connection may take to end after the stream on it has ended, and still be used again."""
 
@@ -263,9 +265,28 @@ class _Run:
             return None
         if self.conversation is None:
             self.conversation = conversation_of(self.ingress.headers, self.ingress.body)
-        if not self.conversation:
-            return None
-        return self.gateway.affinity.find((caller.user.id, model, self.conversation), self.gateway.clock())
+        find, user, now = self.gateway.affinity.find, caller.user.id, self.gateway.clock()
+        before = answer_before(self.ingress.body) if self.ingress.format.name == _KEEPS else ""
+        if before and (keeps := find((user, model, before), now)) is not None:
+            return keeps
+        return find((user, model, self.conversation), now) if self.conversation else None
+
+    def _remember_answer(self, channel: Channel, key: int, body: bytes) -> None:
+        """Note who keeps an answer, for a request that goes on from it."""
+        assert self.order is not None  # noqa: S101
+        assert self.meter is not None  # noqa: S101
+        gateway, order = self.gateway, self.order
+        keep = gateway.snapshot.routing.affinity
+        if not keep or self.prepared is None or self.ingress.format.name != _KEEPS:
+            return
+        if self.prepared.upstream.name != _KEEPS:
+            return  # nobody keeps an answer that was translated
+        tiers = gateway.snapshot.route(order.caller.group, order.peek.model)
+        if not any(len(tier) > 1 or any(len(c.keys) > 1 for c in tier) for tier in tiers):
+            return  # nothing to choose
+        if kept := answer_kept(self.ingress.body, body, self.meter.id):
+            place = (order.caller.user.id, order.peek.model, kept)
+            gateway.affinity.served(place, channel.id, channel.prints[key], gateway.clock() + keep)
 
     def _note(self, channel: Channel, key: int, error: NewapiError | None) -> None:
         assert self.order is not None  # noqa: S101
@@ -338,7 +359,7 @@ class _Run:
                 await self._raw(reply, prepared)
             else:
                 body = await answer.whole(reply, self._estimate)
-                self._served()
+                self._served(body)
                 await self.sink.whole(200, self._headers(reply, _content_type(reply, body)), body)
         finally:
             reply.close()
@@ -426,8 +447,8 @@ class _Run:
         self.answered = True
         self.status = status
 
-    def _served(self) -> None:
-        """Charge and log an answer that has arrived whole, before its end goes out.
+    def _served(self, body: bytes = b"") -> None:
+        """Charge and log an answer that has arrived whole, before its end goes out; `body` is that of one not streamed.
 
         Whoever has seen the end has been charged then, even if this process is killed at that moment.
         """
@@ -436,6 +457,7 @@ class _Run:
             self._charged(200)
         self.ended = True
         self._note(*self.asked, None)
+        self._remember_answer(*self.asked, body)
         self.finish()
 
     async def _begin(self, reply: Reply) -> None:

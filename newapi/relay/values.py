@@ -119,6 +119,7 @@ class Meter:
         "chunks",
         "finishes",
         "first_at",
+        "id",
         "media",
         "model",
         "output",
@@ -133,6 +134,8 @@ class Meter:
         self.usage = Usage(source="none")
         self.stated = False
         """Whether the upstream stated a usage."""
+        self.id = ""
+        """What a stream's upstream calls its answer."""
         self.model = ""
         self.finishes: list[Finish] = []
         self.first_at = 0.0

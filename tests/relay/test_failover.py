@@ -332,6 +332,44 @@ async def test_a_conversation_stays_with_its_channel_and_moves_when_that_fails(s
     assert len(others | {await ask(), second}) > 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("store", [None, False])
+async def test_who_goes_on_from_an_answer_asks_who_keeps_it(staged: Staging, stream: bool, store: bool | None) -> None:
+    def keeper(n: int) -> Any:
+        async def handler(c: Conversation) -> None:
+            for turn in range(1000):
+                await c.request()
+                answer = {"object": "response", "status": "completed", "model": "gpt-4o", "output": []}
+                answer |= {"id": f"resp_{n}_{turn}", "usage": {"input_tokens": 1, "output_tokens": 1}}
+                said = [{"type": f"response.{kind}", "response": answer} for kind in ("created", "completed")]
+                events = b"".join(b"data: %b\n\n" % msgspec.json.encode(e) for e in said)
+                body = events if stream else msgspec.json.encode(answer)
+                kind = "text/event-stream" if stream else "application/json"
+                await c.answer(body, headers=f"content-type: {kind}\r\n")
+
+        return handler
+
+    about = {"priority": 0, "formats": ["openai_responses"]}
+    stage = await staged(*map(keeper, range(3)), each=dict.fromkeys(range(3), about))
+    asked: dict[str, Any] = {"prompt_cache_key": "talk"} | ({} if store is None else {"store": store})
+
+    async def ask(**more: Any) -> str:
+        stage.sink = FakeSink()
+        assert (await stage.ask(entry("openai_responses", stream=stream, **more))).status == 200
+        return stage.world.rows()[-1].record.channel_name
+
+    served = [await ask(store=store) for _ in range(3)]
+    assert len(set(served)) == 3
+    known = [place for place in stage.world.gateway.affinity._held if place[2].startswith("response:")]
+    if store is False:
+        assert not known
+        return
+    assert len(known) == 3
+    for name in (*served, *served):
+        assert await ask(**asked, previous_response_id=f"resp_{int(name[1:]) - 1}_0") == name
+    assert stage.world.ledger.reserved == 0
+
+
 # -- time ------------------------------------------------------------------------------------------
 
 
