@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from asyncio import get_running_loop, sleep
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
@@ -64,7 +63,7 @@ class Failover:
         self._deadline = self._loop.time() + budget if budget else float("inf")
         self._waits_until = 0.0
         """How long it may wait for a place, on the loop's clock, once it does."""
-        self._tries: Counter[str] = Counter()
+        self._tries: dict[str, int] = {}
         """By model."""
         self._tickets = 0
         self._last: NewapiError | None = None
@@ -75,7 +74,7 @@ class Failover:
         """Models for which nobody else is asked."""
         self._refused: set[tuple[str, int]] = set()
         """(model, channel) that are not asked again, whichever key."""
-        self._failed: Counter[str] = Counter()
+        self._failed: dict[str, int] = {}
         """Failures of upstreams, by their address."""
         self._asked = False
         """Whether anybody was asked for the model that it is at."""
@@ -199,7 +198,7 @@ class Failover:
         """Wait before an upstream that has failed is asked again; return whether there is time for a try."""
         if self._last is None:
             return True
-        failures = self._failed[channel.base_url]
+        failures = self._failed.get(channel.base_url, 0)
         pause = 0.0
         if failures:
             pause = min(_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE) * (0.5 + self._gateway.rng.random())
@@ -239,13 +238,14 @@ class Failover:
         if not sent:
             self._refused.add(place)  # the request does not fit this channel, whichever key it uses
             return
-        self._tries[candidate.model] += 1
-        if self._tries[candidate.model] > self._snapshot.routing.retries:
+        tries = self._tries[candidate.model] = self._tries.get(candidate.model, 0) + 1
+        if tries > self._snapshot.routing.retries:
             self._done.add(candidate.model)
         if isinstance(error, UpstreamError) and error.kind == "connect":
             self._refused.add(place)  # its other keys are asked at the same place
         if isinstance(error, UpstreamError) and error.upstream_status not in _KEYS_ALONE:
-            self._failed[candidate.channel.base_url] += 1
+            address = candidate.channel.base_url
+            self._failed[address] = self._failed.get(address, 0) + 1
 
     def verdict(self) -> NewapiError:
         """Return what to tell the caller: what the last upstream said, or why none was asked."""

@@ -98,6 +98,12 @@ async def read_body(receive: Receive, limit: int, within: float, headers: Mappin
 
 
 async def _arrived(receive: Receive, limit: int, within: float) -> bytes:
+    if getattr(getattr(receive, "__self__", None), "more_body", True) is False:
+        # uvicorn has all of it, as nearly always: nobody waits, and a timer would cost more than the rest of this.
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        return message.get("body", b"")
     loop = asyncio.get_running_loop()
     began = loop.time()
     size, parts = 0, []
