@@ -48,6 +48,7 @@ def tui(
         newapi tui --replay incident.ndjson --speed 10
     """
     import os
+    from contextlib import ExitStack
 
     from newapi.tui import prepare
     from newapi.tui.settings import read
@@ -61,6 +62,7 @@ def tui(
     low_bandwidth = low_bandwidth or settings.low_bandwidth
     prepare(os.environ, low_bandwidth=low_bandwidth)
 
+    from newapi.cli.output import WrongUsage
     from newapi.ops import contexts
     from newapi.tui.app import Options, Tui
     from newapi.tui.source import recording
@@ -70,7 +72,12 @@ def tui(
     else:
         connect = _connecting(config, server, token_file)
         name = server or context or contexts.read().current
-    with recording(record) as recorder:
+    with ExitStack() as exits:
+        try:
+            recorder = exits.enter_context(recording(record))
+        except OSError as error:
+            hint = "a recording is written into a new file"
+            raise WrongUsage(f"Nothing can be recorded in {record}: {error.strerror}", hint=hint) from None
         options = Options(
             read_only=read_only,
             low_bandwidth=low_bandwidth,

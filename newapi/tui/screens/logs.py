@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Static
 
 from newapi.base.units import QUOTA_PER_USD
@@ -36,6 +37,24 @@ ROWS = 2000
 TRACES = 200
 """Requests that were taken apart and are remembered."""
 _SAME = ("token", "model", "channel")
+
+
+class Pane(VerticalScroll):
+    """What tells of one request: it has its width only some time after it is opened."""
+
+    class Resized(Message):
+        """It has another size."""
+
+        def __init__(self, pane: Pane) -> None:
+            super().__init__()
+            self.pane = pane
+
+        @property
+        def control(self) -> Pane:
+            return self.pane
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized(self))
 
 
 class LogsScreen(LiveScreen):
@@ -73,7 +92,7 @@ class LogsScreen(LiveScreen):
         yield LineWidget(id="tail")
         with Container(id="panes"):
             yield Grid(self._columns, lambda row: row.request_id, empty="No request yet.", ascii=glyphs.ascii, id="log")
-            with VerticalScroll(id="request", can_focus=True):
+            with Pane(id="request", can_focus=True):
                 yield Static(id="told")
 
     @property
@@ -201,6 +220,7 @@ class LogsScreen(LiveScreen):
 
     # -- one request -------------------------------------------------------------------------
 
+    @on(Pane.Resized, "#request")
     def _tell(self) -> None:
         """Show the request under the cursor: what the stream told, and as soon as it is there all of it."""
         row = self._grid.current
