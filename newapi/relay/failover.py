@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import get_running_loop, sleep
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -82,6 +82,10 @@ class Failover:
         """Whether, after waiting, it is worth to look for a place."""
         self._steps = self._walk()
 
+    def close(self) -> None:
+        """Ask nobody else. The walk and this hold one another: unless it ends, only a search for rubbish finds them."""
+        self._steps.close()
+
     def left(self) -> float:
         """Return the seconds until the answer has to have begun; a moment where there are none."""
         return max(0.001, self._deadline - self._loop.time())
@@ -110,7 +114,7 @@ class Failover:
             return candidate
         return None
 
-    def _walk(self) -> Iterator[tuple[Candidate, Passed] | Passed]:
+    def _walk(self) -> Generator[tuple[Candidate, Passed] | Passed, None, None]:
         """Yield whom to ask, and where to note that it was passed over; what was, where it may be worth to wait."""
         fallbacks = () if self._caller.channel_id is not None else self._snapshot.fallbacks.get(self._model, ())
         resting: list[Candidate] = []

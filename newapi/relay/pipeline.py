@@ -217,6 +217,7 @@ class _Run:
                     self._note(channel, key, error)
                     failover.failed(candidate, error, begun=self.sink.started and self.answered)
                 else:
+                    failover.close()
                     return
                 finally:
                     gateway.figures.ended(channel.id)
