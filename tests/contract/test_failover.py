@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.process import free_port
+from tests.support.process import refusing_port
 from tests.support.stack import Stack, stack
 
 CONFIG = """
@@ -41,7 +41,7 @@ KEY = "sk-" + "f" * 48
 def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setenv("MOCK_KEY", "sk-mock")
     monkeypatch.setenv("TOKEN_T", KEY)
-    with stack(tmp_path, CONFIG.replace("CLOSED", str(free_port()))) as running:
+    with refusing_port() as port, stack(tmp_path, CONFIG.replace("CLOSED", str(port))) as running:
         yield running
 
 

@@ -27,7 +27,7 @@ import pytest
 from newapi.store.database import open_database
 from newapi.store.models import Channel, Record, Token, User
 from tests.support.chaos import PROMPT, Caller, Cut, Failed, Upstreams
-from tests.support.process import background, free_port, run
+from tests.support.process import background, free_port, refusing_port, run
 from tests.support.upstream import serving
 
 REQUESTS = int(os.environ.get("NEWAPI_CHAOS_REQUESTS", "2000"))
@@ -178,7 +178,7 @@ async def test_nothing_is_lost_and_nothing_is_wrong(tmp_path: Path, database_url
     }
     async with AsyncExitStack() as exits:
         urls = {name: (await exits.enter_async_context(serving(handler))).url for name, handler in handlers.items()}
-        urls["refused"] = f"http://127.0.0.1:{free_port()}"
+        urls["refused"] = f"http://127.0.0.1:{exits.enter_context(refusing_port())}"
         channels = "".join(
             CHANNEL.format(name=name, url=url, priority=int(name != "good"), weight=100) for name, url in urls.items()
         )

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from tests.ops.test_notices import Heard, receiver
 from tests.support.process import background, free_port, run
+from tests.support.receiver import Heard, receiver
 
 CONFIG = """
 version = 1

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import msgspec
@@ -20,6 +18,8 @@ from newapi.base.errors import NewapiError, NotFound
 from newapi.base.secret import Secret
 from newapi.config.schema import Config, MailSpec, NoticesSpec
 from newapi.ops.notices import Notice, NoticeFailed, Throttle, bark, letter, send, wanted
+from tests.support.process import refusing_port
+from tests.support.receiver import receiver
 
 NOTICE = Notice("channel_tripped", "openai-main", "Channel openai-main is down", "401 & more: “no” key", "error", 1.7e9)
 NEWS = Notice("models", "openai-main", "New models", "gpt-9")
@@ -29,40 +29,6 @@ def resolve(reference: str) -> Secret:
     if reference != "env:S":
         raise NewapiError(f"{reference} is not set")
     return Secret("hush")
-
-
-class Heard:
-    """One request that a receiver got."""
-
-    def __init__(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
-        self.method, self.path, self.headers, self.body = method, path, headers, body
-
-
-@contextmanager
-def receiver(status: int = 200) -> Iterator[tuple[str, list[Heard]]]:
-    """Answer every request with `status`; give the address, and what came."""
-    heard: list[Heard] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            heard.append(Heard(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(status)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        do_GET = do_POST  # noqa: N815
-
-        def log_message(self, *args: Any) -> None: ...
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", heard
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def told(**values: Any) -> Config:
@@ -168,12 +134,6 @@ def test_a_letters_head_is_one_line_each() -> None:
     assert message["Subject"] == "[newapi] one Bcc: all@example.com"
 
 
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -182,11 +142,11 @@ def closed_port() -> int:
     ],
 )
 def test_nobody_there(values: dict[str, Any], message: str) -> None:
-    port = closed_port()
-    values = {k: v.format(port=port) if isinstance(v, str) else v for k, v in values.items()}
-    config = Config(mail=MailSpec(host="127.0.0.1", port=port), notices={"ops": NoticesSpec(**values)})
-    with pytest.raises(NoticeFailed, match=message) as failed:
-        send(config, "ops", NOTICE, resolve)
+    with refusing_port() as port:
+        values = {k: v.format(port=port) if isinstance(v, str) else v for k, v in values.items()}
+        config = Config(mail=MailSpec(host="127.0.0.1", port=port), notices={"ops": NoticesSpec(**values)})
+        with pytest.raises(NoticeFailed, match=message) as failed:
+            send(config, "ops", NOTICE, resolve)
     assert "SECRET" not in failed.value.message
 
 

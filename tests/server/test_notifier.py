@@ -15,8 +15,9 @@ from newapi.ops.local import Local
 from newapi.ops.notices import Notice
 from newapi.server.notifier import Notifier
 from newapi.server.runtime import Runtime
-from tests.ops.test_notices import Heard, closed_port, receiver
 from tests.server.conftest import Server
+from tests.support.process import refusing_port
+from tests.support.receiver import Heard, receiver
 
 NEWS = Notice("models", "a", "News", "gpt-9")
 DOWN = Notice("channel_tripped", "a", "Down", "401", "error")
@@ -53,8 +54,8 @@ async def test_what_was_told_often_enough_waits(server: Server) -> None:
 
 
 async def test_one_that_does_not_arrive_keeps_nobody_back(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    with receiver() as (url, heard), caplog.at_level(logging.WARNING, "newapi"):
-        nobody = f"http://127.0.0.1:{closed_port()}/SECRET"
+    with receiver() as (url, heard), refusing_port() as port, caplog.at_level(logging.WARNING, "newapi"):
+        nobody = f"http://127.0.0.1:{port}/SECRET"
         lost = hook(url, secret="env:NOT_SET_ANYWHERE")
         notifier(server, [0.0], a=hook(nobody), b=lost, c=hook(url)).tell([DOWN])
     assert titles(heard) == ["Down"]

@@ -24,6 +24,14 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """Give a port that refuses connections, and that nobody else gets as long as the context lasts."""
+    with socket.socket() as bound:  # and never listening
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
 def run(*args: str, env: dict[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(

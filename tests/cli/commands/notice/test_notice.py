@@ -6,7 +6,8 @@ import pytest
 
 from newapi.cli.output import ExitCode
 from tests.cli.commands.conftest import Run
-from tests.ops.test_notices import closed_port, receiver
+from tests.support.process import refusing_port
+from tests.support.receiver import receiver
 
 
 def declare(config: Path, hook: str) -> None:
@@ -39,9 +40,9 @@ def test_who_is_told(config: Path, run: Run, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_test_reaches_all_and_says_whom_it_did_not(config: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    with receiver() as (url, heard):
+    with receiver() as (url, heard), refusing_port() as port:
         declare(config, url)
-        monkeypatch.setenv("BARK", f"http://127.0.0.1:{closed_port()}/CANARY/{{{{content}}}}")
+        monkeypatch.setenv("BARK", f"http://127.0.0.1:{port}/CANARY/{{{{content}}}}")
         done = run("notice", "test")
         assert done.code == ExitCode.CHECK_FAILED
         assert done.err.splitlines() == [
