@@ -9,9 +9,12 @@ module of the command that runs is imported: what help says of the others is rea
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
+import inspect
 import os
 import sys
+import typing
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -24,6 +27,7 @@ import typer.main
 
 from newapi import __version__
 from newapi.base.errors import NewapiError
+from newapi.cli.commands._gateway import Where
 from newapi.cli.output import ExitCode, WrongUsage, fail, no_such_command, note, say, wants_json
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -153,8 +157,34 @@ def split_examples(doc: str) -> tuple[str, str]:
 
 def _command(function: Callable[..., None], name: str) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name=name, cls=Command, context_settings=dict(_SETTINGS))(function)
+    app.command(name=name, cls=Command, context_settings=dict(_SETTINGS))(_spread(function))
     return typer.main.get_command(app)
+
+
+def _spread(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with the options of `Where` in the place of its parameter of that type, which they make."""
+    signature = inspect.signature(function, eval_str=True)
+    parameters = signature.parameters.values()
+    at = next((p.name for p in parameters if p.annotation is Where), None)
+    if at is None:
+        return function
+    hints = typing.get_type_hints(Where, include_extras=True)
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=Where._field_defaults[name], annotation=hint)
+        for name, hint in hints.items()
+    ]
+
+    @functools.wraps(function)
+    def command(**given: Any) -> None:
+        place = Where(**{name: given.pop(name) for name in Where._fields})
+        function(**given, **{at: place})
+
+    spread = [
+        o.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters for o in (options if p.name == at else [p])
+    ]
+    command.__signature__ = signature.replace(parameters=spread)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in spread}
+    return command
 
 
 @cache

@@ -20,7 +20,7 @@ def names(kind: str, words: Sequence[str]) -> list[str]:
         words: The command line so far: it may say which gateway.
     """
     from newapi.base.errors import NewapiError
-    from newapi.cli.commands._gateway import gateway
+    from newapi.cli.commands._gateway import Where
     from newapi.ops import contexts
 
     try:
@@ -28,11 +28,11 @@ def names(kind: str, words: Sequence[str]) -> list[str]:
             return [contexts.LOCAL, *contexts.read().contexts]
         said = {**_words(words), **{k: v for k, v in pairwise(words) if k.startswith("-")}}
         config = said.get("--config") or said.get("-c") or environ.get("NEWAPI_CONFIG")
-        there = gateway(
+        there = Where(
             Path(config) if config else None,
             server=said.get("--server") or environ.get("NEWAPI_SERVER"),
             context=said.get("--context") or environ.get("NEWAPI_CONTEXT"),
-        )
+        ).gateway()
         return sorted(set(_of(kind, there)))
     except NewapiError:
         return []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from newapi.cli.commands._options import account
+from newapi.cli.commands._options import ConfigFile, account
 from newapi.cli.commands._remote import TokenFile
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from newapi.config.load import Loaded
     from newapi.ops.gateway import Gateway
 
-__all__ = ["ContextName", "ServerUrl", "TokenFile", "elsewhere", "gateway", "running", "runs"]
+__all__ = ["HERE", "TokenFile", "Where"]
 
 ServerUrl = Annotated[
     str | None,
@@ -34,99 +33,90 @@ ContextName = Annotated[
 _TOKEN = "NEWAPI_ACCESS_TOKEN"
 
 
-def gateway(
-    config: Path | None = None,
-    *,
-    server: str | None = None,
-    context: str | None = None,
-    token_file: str | None = None,
-) -> Gateway:
-    """Return what a command acts on.
+class Where(NamedTuple):
+    """Where a command acts, as its options say: a command that has a parameter `at: Where = HERE` has these options.
 
-    Args:
+    Attributes:
         config: The configuration of this machine's gateway.
         server: A server, as for `newapi.ops.remote.connected`.
         context: The name of a saved one; without it the one that `newapi context use` chose.
         token_file: Holds an access token; `-` is standard input.
-
-    Raises:
-        WrongUsage: Two places are said.
-        NotSignedIn: A server wants an access token, and there is none.
     """
-    place = _elsewhere(server, context, token_file)
-    if place is not None:
-        return _behind(*place)
-    from newapi.config.load import load_server
-    from newapi.ops.gateway import LocalGateway
-    from newapi.ops.local import open_local
 
-    if socket := _socket(load_server(config)):
-        return _behind(socket, None)
-    return LocalGateway(open_local(config, server_only=True), account())
+    config: ConfigFile = None
+    server: ServerUrl = None
+    context: ContextName = None
+    token_file: TokenFile = None
+
+    def gateway(self) -> Gateway:
+        """Return what a command acts on.
+
+        Raises:
+            WrongUsage: Two places are said.
+            NotSignedIn: A server wants an access token, and there is none.
+        """
+        if (place := self._place()) is not None:
+            return _behind(*place)
+        from newapi.ops.gateway import LocalGateway
+        from newapi.ops.local import open_local
+
+        if socket := _socket(self._loaded()):
+            return _behind(socket, None)
+        return LocalGateway(open_local(self.config, server_only=True), account())
+
+    def running(self) -> tuple[str, Secret | None]:
+        """Return the server that a command acts on, and the access token for it; None for the admin socket.
+
+        Raises:
+            Unreachable: None runs here.
+            WrongUsage: Two places are said.
+            NotSignedIn: A server wants an access token, and there is none.
+        """
+        if (place := self._place()) is not None:
+            return place
+        from newapi.ops.remote import Unreachable
+
+        loaded = self._loaded()
+        if socket := _socket(loaded):
+            return socket, None
+        why = "nothing listens on its admin socket, or it is not ours to open"
+        raise Unreachable(f"the server of {loaded.path}", why)
+
+    def elsewhere(self) -> bool:
+        """Say whether a command acts on a gateway that is not this machine's: not on its keyring, nor by its file."""
+        from newapi.ops import contexts
+
+        return bool(self.server) or (self.context or contexts.read().current) != contexts.LOCAL
+
+    def runs(self) -> bool:
+        """Say whether this machine's server answers. May raise what reading its configuration raises."""
+        return _socket(self._loaded()) is not None
+
+    def _loaded(self) -> Loaded:
+        from newapi.config.load import load_server
+
+        return load_server(self.config)
+
+    def _place(self) -> tuple[str, Secret | None] | None:
+        """Return the server that is named, by its address or by a context, and the access token; None when none is."""
+        from newapi.cli.output import WrongUsage
+        from newapi.ops import contexts
+
+        if self.server and self.context:
+            raise WrongUsage("--server and --context both say where to act")
+        if self.server:
+            return self.server, _token(self.server, self.token_file)
+        known = contexts.read()
+        name = self.context or known.current
+        if name == contexts.LOCAL:
+            return None
+        found = known.get(name)
+        token = None if self.token_file or os.environ.get(_TOKEN) else contexts.token_of(found)
+        return found.server, token or _token(found.server, self.token_file)
 
 
-def running(
-    config: Path | None = None,
-    *,
-    server: str | None = None,
-    context: str | None = None,
-    token_file: str | None = None,
-) -> tuple[str, Secret | None]:
-    """Return the server that a command acts on, and the access token for it; None for the admin socket.
-
-    Args:
-        config: The configuration of this machine's server.
-        server: As for `gateway`.
-        context: As for `gateway`.
-        token_file: As for `gateway`.
-
-    Raises:
-        Unreachable: None runs here.
-        WrongUsage: Two places are said.
-        NotSignedIn: A server wants an access token, and there is none.
-    """
-    place = _elsewhere(server, context, token_file)
-    if place is not None:
-        return place
-    from newapi.config.load import load_server
-    from newapi.ops.remote import Unreachable
-
-    loaded = load_server(config)
-    if socket := _socket(loaded):
-        return socket, None
-    raise Unreachable(f"the server of {loaded.path}", "nothing listens on its admin socket, or it is not ours to open")
-
-
-def _elsewhere(server: str | None, context: str | None, token_file: str | None) -> tuple[str, Secret | None] | None:
-    """Return the server that is named, by its address or by a context, and the access token; None when none is."""
-    from newapi.cli.output import WrongUsage
-    from newapi.ops import contexts
-
-    if server and context:
-        raise WrongUsage("--server and --context both say where to act")
-    if server:
-        return server, _token(server, token_file)
-    known = contexts.read()
-    name = context or known.current
-    if name == contexts.LOCAL:
-        return None
-    found = known.get(name)
-    token = None if token_file or os.environ.get(_TOKEN) else contexts.token_of(found)
-    return found.server, token or _token(found.server, token_file)
-
-
-def elsewhere(server: str | None, context: str | None) -> bool:
-    """Say whether a command acts on a gateway that is not this machine's: not on its keyring, nor by its file."""
-    from newapi.ops import contexts
-
-    return bool(server) or (context or contexts.read().current) != contexts.LOCAL
-
-
-def runs(config: Path | None = None) -> bool:
-    """Say whether this machine's server answers. May raise what reading its configuration raises."""
-    from newapi.config.load import load_server
-
-    return _socket(load_server(config)) is not None
+HERE = Where()
+"""This machine's gateway, or the one of the context that is in use."""
 
 
 def _socket(loaded: Loaded) -> str | None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Files, Form, NoInput, Only, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Files, Form, NoInput, Only, Yes
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 def apply(
     files: Files = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -45,11 +42,10 @@ def apply(
         newapi apply base.toml channels.toml --test
     """
     from newapi.cli.commands._apply import apply_shown
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._plan import wanted
 
-    path, declared = wanted(files, config)
-    there = gateway(path, server=server, context=context, token_file=token_file)
+    path, declared = wanted(files, at.config)
+    there = at._replace(config=path).gateway()
     prune, chosen = not no_prune, only or ()
     made = there.plan(declared, prune=prune, only=chosen)
     apply_shown(

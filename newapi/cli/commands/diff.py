@@ -4,17 +4,14 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Files, Form, Only
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Files, Form, Only
 from newapi.cli.output import ExitCode, Output
 
 
 def diff(
     files: Files = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Leave with 3 when there are differences.")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="One line an object.")] = False,
     only: Only = None,
@@ -30,13 +27,12 @@ def diff(
     """
     import sys
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._plan import show_plan, wanted
     from newapi.cli.output import note, show
     from newapi.ops.plan_text import total
 
-    path, declared = wanted(files, config)
-    there = gateway(path, server=server, context=context, token_file=token_file)
+    path, declared = wanted(files, at.config)
+    there = at._replace(config=path).gateway()
     made = there.plan(declared, prune=not no_prune, only=only or ())
     if output is Output.TABLE:
         show_plan(made.changes, sys.stdout, summary=summary)

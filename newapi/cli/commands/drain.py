@@ -4,18 +4,14 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile
+from newapi.cli.commands._gateway import HERE, Where
 
 
 def drain(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until it has ended; only a server on this machine.")
     ] = True,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Let the running server come to its end, as SIGTERM does: no more connections, and those requests under way.
 
@@ -25,12 +21,11 @@ def drain(
         newapi drain
         newapi drain --no-wait --context prod
     """
-    from newapi.cli.commands._gateway import running
     from newapi.cli.output import note
     from newapi.ops.workers import drain as tell
     from newapi.ops.workers import wait_for
 
-    where, token = running(config, server=server, context=context, token_file=token_file)
+    where, token = at.running()
     processes = tell(where, token)
     count = sum(worker.in_flight for worker in processes.workers)
     note(f"The server takes no more connections; {count} requests are under way.")

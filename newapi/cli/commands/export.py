@@ -5,18 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, NoInput, Only, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import NoInput, Only, Yes
 
 if TYPE_CHECKING:
     from newapi.ops.gateway import Gateway
 
 
 def export(
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     only: Only = None,
     split: Annotated[
         Path | None,
@@ -33,10 +30,9 @@ def export(
         newapi export --split gateway/ && newapi diff gateway/config.toml
         newapi export | newapi diff -
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import WrongUsage, write
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     if split is None:
         write(there.export(only or ()))
         return

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form, shown, when
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form, shown, when
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 def history(
     generation: Annotated[int | None, typer.Argument(metavar="[N]", help="Show what this one changed.")] = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     limit: Annotated[int, typer.Option("--limit", help="How many at most; 0 for all.", min=0)] = 20,
     output: Form = Output.TABLE,
 ) -> None:
@@ -30,11 +27,10 @@ def history(
     """
     import sys
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._plan import show_plan
     from newapi.cli.output import show
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     if generation is not None:
         changes = there.changes_of(generation)
         if output is Output.TABLE:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form, dollars, read, seconds, when
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form, dollars, read, seconds, when
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -27,10 +27,7 @@ def logs(
     min_cost: Annotated[str | None, typer.Option("--min-cost", help="At least: `$0.01`.")] = None,
     min_latency: Annotated[str | None, typer.Option("--min-latency", help="At least: `2s`.")] = None,
     limit: Annotated[int, typer.Option("--limit", help="How many at most; 0 for all.", min=0)] = 100,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show what was asked, what it cost and how it ended: the latest requests, the last one at the end.
@@ -42,7 +39,6 @@ def logs(
     """
     import time
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import show
     from newapi.ops.logs import quota_of_usd
     from newapi.store.ledger import RecordFilter
@@ -62,7 +58,7 @@ def logs(
         min_ms=None if slow is None else round(slow * 1000),
         limit=limit,
     )
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     if not follow:
         found = there.records(wanted)
         show([_row(r) for r in found] if output is Output.TABLE else [_full(r) for r in found], output)

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile
+from newapi.cli.commands._gateway import HERE, Where
 
 
 def reload(
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Make the running server read `[server]`, `[limits]` and `[log]` again, as SIGHUP does; no request is dropped.
 
@@ -19,11 +15,10 @@ def reload(
         newapi reload
         newapi reload --context prod
     """
-    from newapi.cli.commands._gateway import running
     from newapi.cli.output import note
     from newapi.ops.workers import reload as tell
 
-    where, token = running(config, server=server, context=context, token_file=token_file)
+    where, token = at.running()
     processes = tell(where, token)
     if processes.wanted == 1:
         note("The configuration is read again.")

@@ -4,17 +4,14 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, NoInput, Yes
 from newapi.cli.output import Output
 
 
 def rollback(
     generation: Annotated[int | None, typer.Argument(metavar="[N]", help="The generation; the last but one.")] = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -28,9 +25,8 @@ def rollback(
         newapi rollback 12
     """
     from newapi.cli.commands._apply import apply_shown
-    from newapi.cli.commands._gateway import gateway
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     number, made = there.rollback_plan(generation)
     apply_shown(
         made,

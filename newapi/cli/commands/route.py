@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ def route(
     conversation: Annotated[
         str, typer.Option("--conversation", help="For this conversation of the token's user, as its client calls it.")
     ] = "",
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show which channels a model's requests go to, in which order, and why each other one not.
@@ -36,13 +33,12 @@ def route(
         newapi route gpt-4o --token ci -o json
         newapi route gpt-5 --token ci --conversation 0199c3a4-5d2e
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import ExitCode, note, show
     from newapi.ops.operations.reading import ExplainRoute
 
     if conversation and not token:
         raise typer.BadParameter("a conversation is one of a token's user: --token says which", param_hint="--token")
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = there.do(ExplainRoute(model, group, token, conversation))
     if output in (Output.JSON, Output.TOML):
         show(found, output)

@@ -89,12 +89,12 @@ async def _watch(config: Path | None, limit: int, output: Output) -> None:
 
     from msgspec.structs import asdict
 
-    from newapi.cli.commands._gateway import gateway
+    from newapi.cli.commands._gateway import Where
     from newapi.cli.output import note, show, write
     from newapi.ops.live import Gap, Link, Stats
 
     seconds = 0
-    async with aclosing(gateway(config).watch(("stats",), "5m")) as events:
+    async with aclosing(Where(config).gateway().watch(("stats",), "5m")) as events:
         async for told in events:
             match told.event:
                 case Stats() as stats if output is Output.TABLE:

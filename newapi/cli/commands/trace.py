@@ -4,17 +4,14 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
 def trace(
     id: Annotated[str, typer.Argument(help="Of the request: `x-oneapi-request-id` of its answer, or a log line's.")],
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show one request: attempts as a waterfall, timings, what the conversion dropped, every factor of the bill.
@@ -24,12 +21,11 @@ def trace(
         newapi trace $(newapi logs --status error --limit 1 -o json | jq -r '.items[0].request_id')
         newapi trace 20260707120000123456abcdefgh -o json
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._trace import text
     from newapi.cli.output import say, show
     from newapi.ops.operations.reading import TraceRequest
 
-    found = gateway(config, server=server, context=context, token_file=token_file).do(TraceRequest(id))
+    found = at.gateway().do(TraceRequest(id))
     if output is Output.TABLE:
         say(text(found))
     else:

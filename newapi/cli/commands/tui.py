@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile
+from newapi.cli.commands._gateway import HERE, Where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,10 +31,7 @@ def tui(
     serve: Annotated[
         str | None, typer.Option("--serve", metavar="HOST:PORT", help="Show it in browsers of this machine.")
     ] = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Show the gateway, live: what comes in, what it costs, how the channels do; and act on it.
 
@@ -70,8 +66,8 @@ def tui(
     if replay is not None:
         connect, name = _replaying(replay, speed), replay.name
     else:
-        connect = _connecting(config, server, token_file)
-        name = server or context or contexts.read().current
+        connect = _connecting(at)
+        name = at.server or at.context or contexts.read().current
     with ExitStack() as exits:
         try:
             recorder = exits.enter_context(recording(record))
@@ -88,19 +84,18 @@ def tui(
         Tui(connect, name, options).run(mouse=settings.mouse)
 
 
-def _connecting(config: Path | None, server: str | None, token_file: str | None) -> Callable[[str], Source]:
+def _connecting(at: Where) -> Callable[[str], Source]:
     """Return what leads to a gateway: the server that is named for as long as nobody chooses a context."""
-    from newapi.cli.commands._gateway import gateway, runs
     from newapi.ops import contexts
     from newapi.tui.source import of_gateway
 
     def connect(name: str) -> Source:
-        if name == server:
-            return of_gateway(name, gateway(config, server=server, token_file=token_file), None)
-        found = gateway(config, context=name, token_file=token_file)
+        if name == at.server:
+            return of_gateway(name, at._replace(context=None).gateway(), None)
+        found = at._replace(server=None, context=name).gateway()
         if name != contexts.LOCAL:
             return of_gateway(name, found, None)
-        return of_gateway(name, found, _file(config), lambda: runs(config))
+        return of_gateway(name, found, _file(at.config), at.runs)
 
     return connect
 

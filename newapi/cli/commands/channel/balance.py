@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 def balance(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Their names, or ids.")] = None,
     all: Annotated[bool, typer.Option("--all", help="All that tell, and are not disabled by hand.")] = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Ask upstreams what is left on their accounts, USD; leave with 8 when one does not say.
@@ -27,13 +24,12 @@ def balance(
         newapi channel balance deepseek
         newapi channel balance --all -o json
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import ExitCode, show
     from newapi.ops.operations.channels import AskBalances
 
     if all == bool(names):
         raise typer.BadParameter("say which: names, or --all", param_hint="NAME")
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = there.do(AskBalances(tuple(names or ())))
     show([_row(b) if output is Output.TABLE else b for b in found], output)
     if any(b.error for b in found):

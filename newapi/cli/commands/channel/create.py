@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form
 from newapi.cli.output import Output
 
 
@@ -26,10 +26,7 @@ def create(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; repeatable.")
     ] = None,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Make a channel: it serves within a second.
@@ -41,7 +38,6 @@ def create(
         pass show deepseek | newapi channel create deepseek --type deepseek --key-stdin --models 'deepseek-*'
         newapi channel create eu --type azure --key env:K --models gpt-4o --set api_version=2024-10-21
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import split
     from newapi.cli.commands.channel._spec import assign, spec_of
     from newapi.cli.commands.channel._view import full, keys_from_stdin, row
@@ -65,7 +61,7 @@ def create(
     named = references or ("env:KEY",)
     table |= {"key": named[0]} if len(named) == 1 else {"keys": [*named]}
     assign(table, set_ or [])
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     spec = spec_of(there, name, table, f"channel {name}")
     if dry_run:
         note(f"Would make channel {name}: {spec.type}, {', '.join(spec.models)}.")

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, NoInput, Yes
 
 
 def delete(
@@ -14,10 +14,7 @@ def delete(
     yes: Yes = False,
     no_input: NoInput = False,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Delete channels, and the keys that were kept for them; their lines of the log stay.
 
@@ -25,12 +22,11 @@ def delete(
         newapi channel delete openai-old
         newapi channel delete --tag old --yes
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._view import chosen, declared
     from newapi.cli.output import confirm, note
     from newapi.ops.operations.channels import DeleteChannels
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = chosen(there, names, tag)
     told = ", ".join(channel.name for channel in found)
     for channel in found:

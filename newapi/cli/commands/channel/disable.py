@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun
 
 
 def disable(
@@ -14,10 +14,7 @@ def disable(
     reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")] = "",
     for_: Annotated[str | None, typer.Option("--for", help="It comes back by itself then: `2h`.")] = None,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Disable channels: no new request goes to them within a second; those under way end.
 
@@ -27,7 +24,6 @@ def disable(
     """
     import time
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read, seconds, when
     from newapi.cli.commands.channel._view import chosen
     from newapi.cli.output import note
@@ -35,7 +31,7 @@ def disable(
     length = read("--for", for_, seconds)
     until = time.time() + length if length else 0.0
     told = f" until {when(until)}" if until else ""
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = chosen(there, names, tag)
     if dry_run:
         note(f"Would disable {', '.join(c.name for c in found)}{told}.")

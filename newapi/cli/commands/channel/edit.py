@@ -4,17 +4,14 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, NoInput
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import NoInput
 
 
 def edit(
     name: Annotated[str, typer.Argument(help="Its name, or its id.")],
     no_input: NoInput = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Open a channel in an editor ($VISUAL, $EDITOR), as its table of the configuration; saved, it is checked and set.
 
@@ -26,7 +23,6 @@ def edit(
     """
     from newapi.base.errors import ConfigError
     from newapi.cli.commands._editor import edited
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._spec import parsed
     from newapi.cli.commands.channel._view import declared
     from newapi.cli.output import confirm, fail, note
@@ -34,7 +30,7 @@ def edit(
     from newapi.ops.operations.channels import EditChannel
     from newapi.ops.plan import differences
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     channel = there.channel(name)
     declared(channel)
     text = table("channels", channel.name, channel.spec)

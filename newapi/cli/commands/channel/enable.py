@@ -4,18 +4,15 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun
 
 
 def enable(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Their names, or ids.")] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="Those with this tag.")] = None,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Enable channels: requests go to them within a second.
 
@@ -23,11 +20,10 @@ def enable(
         newapi channel enable openai-main
         newapi channel enable --tag prod
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._view import chosen
     from newapi.cli.output import note
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = chosen(there, names, tag)
     if dry_run:
         note(f"Would enable {', '.join(c.name for c in found)}.")

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, when
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, when
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ def keys(
     delete: Annotated[list[int] | None, typer.Option("--delete", metavar="N", help="Take this one out.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why it is disabled.")] = "",
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """List the keys of a channel: where each is, and whether it is used; never the key.
@@ -37,14 +34,13 @@ def keys(
         newapi channel keys pool --disable 2 --reason leaked
         newapi channel keys pool --add < keys.txt
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._view import keys_from_stdin
     from newapi.cli.output import WrongUsage, note, show
     from newapi.ops.operations.channels import DeleteKeys, EditChannel, SwitchKeys
 
     if sum(map(bool, (add, enable, disable, delete))) > 1:
         raise WrongUsage("--add, --enable, --disable and --delete are done one at a time")
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     channel = there.channel(name)
     if dry_run:
         note(f"Would change the keys of channel {channel.name}.")

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
@@ -14,10 +14,7 @@ def list(
     model: Annotated[str | None, typer.Option("--model", help="Only those that serve this model.")] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="Only those with this tag.")] = None,
     state: Annotated[str | None, typer.Option("--state", help="`enabled`, `disabled` or `tripped`.")] = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """List the channels, the highest priority first.
@@ -27,7 +24,6 @@ def list(
         newapi channel list --state tripped
         newapi channel list --model gpt-4o -o json
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._view import full, row
     from newapi.cli.output import show
     from newapi.relay.snapshot import Models
@@ -36,7 +32,7 @@ def list(
         raise typer.BadParameter(f"{state!r} is no state: write enabled, disabled or tripped", param_hint="--state")
     found = [
         c
-        for c in gateway(config, server=server, context=context, token_file=token_file).channels()
+        for c in at.gateway().channels()
         if (group is None or group in c.spec.groups)
         and (model is None or model in Models(c.spec.models))
         and (tag is None or c.spec.tag == tag)

@@ -4,18 +4,15 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
 def models(
     name: Annotated[str, typer.Argument(help="Its name, or its id.")],
     fetch: Annotated[bool, typer.Option("--fetch", help="Ask the upstream which it has.")] = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """List the models that a channel serves, and with --fetch those that its upstream has.
@@ -25,13 +22,12 @@ def models(
         newapi channel models openai-main --fetch
         newapi channel models openai-main --fetch -o name
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import show
     from newapi.ops.operations.channels import FetchModels
     from newapi.ops.upkeep import missing
     from newapi.relay.snapshot import Models
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     channel = there.channel(name)
     spec = channel.spec
     if not fetch:

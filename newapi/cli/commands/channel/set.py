@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form
 from newapi.cli.output import Output
 
 
@@ -19,10 +19,7 @@ def set(
         bool, typer.Option("--key-stdin", help="Read another key from standard input, a line each; kept encrypted.")
     ] = False,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Change a channel; what is not said stays.
@@ -34,7 +31,6 @@ def set(
         newapi channel set openai 'models=["gpt-4o*", "o3"]' model_mapping.fast=gpt-4o-mini tag=
         pass show openai | newapi channel set openai --key-stdin
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.channel._spec import assign, spec_of, table_of
     from newapi.cli.commands.channel._view import declared, full, keys_from_stdin, row
     from newapi.cli.output import WrongUsage, note, show
@@ -43,7 +39,7 @@ def set(
 
     if not settings and not rename and not key_stdin:
         raise WrongUsage("Say what is to change", hint="newapi channel set --help")
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     channel = there.channel(name)
     table = table_of(channel.name, channel.spec)
     assign(table, settings or [])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ def test(
     model: Annotated[str, typer.Option("--model", help="What to ask for; else each one's own test model.")] = "",
     stream: Annotated[bool, typer.Option("--stream", help="Ask for a stream.")] = False,
     key: Annotated[int | None, typer.Option("--key", help="Which of its keys; the first is 0.", min=0)] = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Ask channels something small, and say how each did; leave with 8 when one fails.
@@ -36,7 +33,6 @@ def test(
         newapi channel test openai-main --model gpt-4o --stream
         newapi channel test --all -o json
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import ExitCode, show
     from newapi.ops.operations.channels import ProbeChannels
 
@@ -44,7 +40,7 @@ def test(
         raise typer.BadParameter("say which: names, or --all", param_hint="NAME")
     if key is not None and (all or len(names or ()) > 1):
         raise typer.BadParameter("a key is one channel's: name it", param_hint="--key")
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = there.do(ProbeChannels(tuple(names or ()), model, stream, key))
     show([_row(t) if output is Output.TABLE else t for t in found], output)
     if any(t.error for t in found):

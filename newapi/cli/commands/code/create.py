@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read, seconds
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, dollars, read, seconds
 from newapi.cli.output import Output
 
 
@@ -15,10 +15,7 @@ def create(
     count: Annotated[int, typer.Option("--count", help="How many, 100 at most.", min=1, max=100)] = 1,
     expires: Annotated[str | None, typer.Option("--expires", help="From now: `30d`.")] = None,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Make redemption codes and write them to standard output.
@@ -29,7 +26,6 @@ def create(
     """
     import time
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import note, show
     from newapi.ops.operations.kept import CreateCodes
     from newapi.ops.redemption import NewCodes
@@ -43,7 +39,7 @@ def create(
         quota=quota_of(amount) if amount is not None else 0,
         expires_at=time.time() + age if age else 0,
     )
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     if dry_run:
         note(f"Would make {count} of {quota}.")
         return

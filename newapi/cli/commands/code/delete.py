@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, NoInput, Yes
 
 
 def delete(
@@ -14,10 +14,7 @@ def delete(
     yes: Yes = False,
     no_input: NoInput = False,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Delete redemption codes: nobody can redeem them any more.
 
@@ -25,13 +22,12 @@ def delete(
         newapi code delete 12 13
         newapi code delete --spent --yes
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import confirm, note
     from newapi.ops.operations.kept import DeleteCodes
 
     if spent == bool(ids):
         raise typer.BadParameter("say which: ids, or --spent", param_hint="ID")
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     what = "all codes that are used, disabled or expired" if spent else f"{len(ids or ())} codes"
     if dry_run:
         note(f"Would delete {what}.")

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form, shown
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form, shown
 from newapi.cli.output import Output
 
 
@@ -15,10 +15,7 @@ def list(
         Literal["enabled", "disabled", "used"] | None, typer.Option("--state", help="enabled, disabled or used.")
     ] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show the codes, not only their last characters.")] = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """List the redemption codes, the latest first.
@@ -29,12 +26,11 @@ def list(
     """
     from msgspec.structs import replace
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.code._view import masked, row
     from newapi.cli.output import show
     from newapi.ops.operations.kept import ListCodes
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = [code for code in there.do(ListCodes(match)) if state in (None, code.state)]
     if not reveal:
         found = [replace(code, code=masked(code.code)) for code in found]

@@ -4,18 +4,15 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun
 
 
 def redeem(
     file: Annotated[str, typer.Argument(help="The file with the code; - is standard input.")],
     user: Annotated[str, typer.Option("--user", help="Whose it is.")] = "root",
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Redeem a code for a user: once.
 
@@ -23,13 +20,12 @@ def redeem(
         echo "$CODE" | newapi code redeem - --user ann
     """
     from newapi.base.units import usd
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._remote import credential
     from newapi.cli.output import note
     from newapi.ops.operations.kept import RedeemCode
     from newapi.ops.operations.users import ShowUser
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     name = there.do(ShowUser(user)).name
     code = credential(file)
     if dry_run:

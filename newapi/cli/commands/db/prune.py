@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, NoInput, Yes
 
 
 def prune(
@@ -16,10 +16,7 @@ def prune(
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Delete old lines of the log; balances and what was used in all stay.
 
@@ -29,16 +26,15 @@ def prune(
     """
     import time
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read, seconds, when
     from newapi.cli.output import WrongUsage, confirm, note
     from newapi.config.load import load
     from newapi.ops.operations.kept import PruneLog
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     age = read("--older-than", older_than, seconds)
     if age is None:
-        days = load(config).config.log.keep_days
+        days = load(at.config).config.log.keep_days
         if not days:
             raise WrongUsage("The configuration keeps the log for ever", hint="newapi db prune --older-than 90d")
         age = days * 86_400.0

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
 def status(
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show what the database is, how large, and how many rows its tables have.
@@ -18,12 +15,11 @@ def status(
         newapi db status
         newapi db status -o json
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import when
     from newapi.cli.output import show
     from newapi.ops.operations.kept import ShowDatabase
 
-    found = gateway(config, server=server, context=context, token_file=token_file).do(ShowDatabase())
+    found = at.gateway().do(ShowDatabase())
     if output is not Output.TABLE:
         show(found, output)
         return

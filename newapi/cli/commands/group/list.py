@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -11,10 +11,7 @@ if TYPE_CHECKING:
 
 
 def list(
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """List the groups: what they pay, and how many belong to them.
@@ -23,12 +20,11 @@ def list(
         newapi group list
         newapi group list -o json
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import shown
     from newapi.cli.output import show
     from newapi.ops.operations.reading import ListGroups
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     show(shown(there.do(ListGroups()), output, _row), output)
 
 

@@ -4,18 +4,15 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
 def get(
     name: Annotated[str, typer.Argument(help="As callers say it.")],
     group: Annotated[str, typer.Option("--group", help="With the prices that this group pays.")] = "",
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show one model: its price, the channels that serve it, and to whom.
@@ -24,11 +21,10 @@ def get(
         newapi model get gpt-4o
         newapi model get gpt-4o --group vip -o json
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import show
     from newapi.ops.operations.reading import ShowModel
 
-    model = gateway(config, server=server, context=context, token_file=token_file).do(ShowModel(name, group))
+    model = at.gateway().do(ShowModel(name, group))
     if output is not Output.TABLE:
         show(model, output)
         return

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
@@ -22,10 +22,7 @@ def price(
     searches: Annotated[int, typer.Option("--searches", help="Searches by the vendor's server.", min=0)] = 0,
     pictures: Annotated[int, typer.Option("--pictures", help="Pictures to make: a call for images.", min=0)] = 0,
     group: Annotated[str, typer.Option("--group", help="Whose price.")] = "default",
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Say what a request would cost, with every factor.
@@ -38,7 +35,6 @@ def price(
     from msgspec.structs import replace
 
     from newapi.billing.quote import Call
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read
     from newapi.cli.commands.model._view import amount
     from newapi.cli.output import note, show
@@ -66,7 +62,7 @@ def price(
         raise typer.BadParameter("its sound is more than the answer", param_hint="--completion")
     usage = replace(parts, input=whole - parts.prompt)
     call = Call(endpoint="images", n=pictures) if pictures else None
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = there.do(QuotePrice(model, usage, group, call))
     if output in (Output.JSON, Output.TOML):
         show(found, output)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, NoInput, Yes
 from newapi.cli.commands.secret._options import Place
 
 
@@ -14,10 +14,7 @@ def delete(
     place: Annotated[
         Place | None, typer.Option("--in", help="keyring or database; where it is, the keyring first.")
     ] = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -28,7 +25,6 @@ def delete(
         newapi secret delete openai
         newapi secret delete openai --in database --yes
     """
-    from newapi.cli.commands._gateway import elsewhere, gateway
     from newapi.cli.commands._options import account
     from newapi.cli.commands.secret._options import readable
     from newapi.cli.output import WrongUsage, confirm, note
@@ -38,10 +34,10 @@ def delete(
     from newapi.ops.stored_secrets import SCHEMES, find
     from newapi.ops.stored_secrets import delete as forget
 
-    if elsewhere(server, context):
+    if at.elsewhere():
         if place is Place.KEYRING:
             raise WrongUsage("A keyring is this machine's: elsewhere a secret is kept in the database")
-        there = gateway(config, server=server, context=context, token_file=token_file)
+        there = at.gateway()
         reference = there.do(ForgetSecret(name, dry_run=True))
         if dry_run:
             note(f"Would forget {reference}.")
@@ -49,10 +45,10 @@ def delete(
         confirm(f"Forget {reference}?", yes=yes, no_input=no_input)
         note(f"Forgot {there.do(ForgetSecret(name))}.")
         return
-    local = open_local(config, server_only=True)
+    local = open_local(at.config, server_only=True)
     where = find(local, name, place.value if place else None)
     reference = f"{SCHEMES[where]}:{name}"
-    declared = readable(config)
+    declared = readable(at.config)
     if declared and (used := [r.where for r in references(declared) if r.reference == reference]):
         note(f"The configuration refers to it: {', '.join(used)}.")
     if dry_run:

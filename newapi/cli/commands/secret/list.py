@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
 def list(
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """List the secrets of the database, and those of the keyring that the configuration refers to: never themselves.
@@ -21,7 +18,6 @@ def list(
         newapi secret list
         newapi secret list -o json
     """
-    from newapi.cli.commands._gateway import elsewhere, gateway
     from newapi.cli.commands._options import shown
     from newapi.cli.commands.secret._options import readable
     from newapi.cli.output import note, show
@@ -29,12 +25,12 @@ def list(
     from newapi.ops.operations.kept import ListSecrets
     from newapi.ops.stored_secrets import names
 
-    if elsewhere(server, context):
-        there = gateway(config, server=server, context=context, token_file=token_file)
+    if at.elsewhere():
+        there = at.gateway()
         show(shown(there.do(ListSecrets()), output, _row), output)
         return
-    local = open_local(config, server_only=True)
-    declared = readable(config)
+    local = open_local(at.config, server_only=True)
+    declared = readable(at.config)
     if declared is None:
         note("The configuration is not valid: what refers to the secrets is not told. newapi validate says why.")
     show(shown(names(local, declared), output, _row), output)

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, NoInput
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, NoInput
 from newapi.cli.commands.secret._options import Place
 
 if TYPE_CHECKING:
@@ -18,10 +18,7 @@ def set(
         Place | None,
         typer.Option("--in", help="keyring, the default here; or database: encrypted, the default elsewhere."),
     ] = None,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     dry_run: DryRun = False,
     no_input: NoInput = False,
 ) -> None:
@@ -35,24 +32,23 @@ def set(
         pass show openai/api | newapi secret set openai --in database
         newapi secret set vertex --in database < service-account.json
     """
-    from newapi.cli.commands._gateway import elsewhere, gateway
     from newapi.cli.commands._options import account
     from newapi.cli.output import WrongUsage, note, say
     from newapi.ops.local import open_local
     from newapi.ops.operations.kept import KeepSecret
     from newapi.ops.stored_secrets import SCHEMES, put
 
-    there = elsewhere(server, context)
+    there = at.elsewhere()
     if there and place is Place.KEYRING:
         raise WrongUsage("A keyring is this machine's: elsewhere a secret is kept in the database")
     where = (place or (Place.DATABASE if there else Place.KEYRING)).value
     if dry_run:
         note(f"Would keep {SCHEMES[where]}:{name}.")
     elif there:
-        acted_on = gateway(config, server=server, context=context, token_file=token_file)
+        acted_on = at.gateway()
         say(acted_on.do(KeepSecret(name, _value(name, no_input=no_input))))
     else:
-        local = open_local(config, server_only=True)
+        local = open_local(at.config, server_only=True)
         say(put(local, name, _value(name, no_input=no_input), where, who=account()))
 
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read, read_all, split
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, dollars, read, read_all, split
 from newapi.cli.output import Output
 
 
@@ -27,10 +27,7 @@ def create(
     key: Annotated[str, typer.Option("--key", help="A reference to the key it is to have: `env:NAME`.")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write the key and nothing else.")] = False,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Make a token and show its key, once.
@@ -42,7 +39,6 @@ def create(
     """
     import msgspec
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.token._values import budget_of, moment, network
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import note, say, show
@@ -64,7 +60,7 @@ def create(
         concurrency=concurrency,
         key=key,
     )
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     if dry_run:
         note(f"Would make token {name} of {user} in group {group}.")
         return

@@ -4,16 +4,13 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, NoInput, Yes
 
 
 def delete(
     name: Annotated[str, typer.Argument(help="Its name, or its id.")],
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
@@ -25,10 +22,9 @@ def delete(
         newapi token delete ci --yes
     """
     from newapi.base.units import usd
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import confirm, note
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     token = there.token(name)
     left = "unlimited" if token.unlimited else f"{usd(token.remaining)} left"
     if token.managed:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, NoInput, Yes
 from newapi.cli.output import Output
 
 
@@ -16,10 +16,7 @@ def rotate(
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Give a token another key and show it, once: the old one stops working within a second.
@@ -30,12 +27,11 @@ def rotate(
     """
     import msgspec
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import confirm, note, say, show
     from newapi.ops.operations.tokens import RotateToken
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     token = there.token(name)
     if token.managed and not quiet:
         note("The configuration declares it: where the file refers to a key, the next apply gives it that one.")

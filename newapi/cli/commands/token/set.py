@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read, read_all, split
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, dollars, read, read_all, split
 from newapi.cli.output import Output
 
 
@@ -30,10 +30,7 @@ def set(
     ] = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Disabled: it is refused.")] = None,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Change a token; what is not said stays.
@@ -43,7 +40,6 @@ def set(
         newapi token set ci --models 'gpt-4o*,o3' --allow-ip 10.0.0.0/8
         newapi token set ci --disable
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.token._values import budget_of, moment, network
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import WrongUsage, note, show
@@ -73,7 +69,7 @@ def set(
     fields |= {name: value for name, value in limits.items() if value is not None}
     if not fields and not rename:
         raise WrongUsage("Say what is to change", hint="newapi token set --help")
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     token = there.token(name)
     if token.managed:
         note("The configuration declares it: the next apply makes it what the file says.")

@@ -4,18 +4,15 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
 def usage(
     name: Annotated[str, typer.Argument(help="Its name, or its id.")],
     since: Annotated[str, typer.Option("--since", help="Not older than: `1h`, `7d`.")] = "30d",
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show what a token used, by model, and what it has left.
@@ -27,13 +24,12 @@ def usage(
     import time
 
     from newapi.base.units import usd
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read, seconds
     from newapi.cli.output import note, show
     from newapi.ops.operations.reading import SumUsage
     from newapi.store.ledger import RecordFilter
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     token = there.token(name)
     age = read("--since", since, seconds) or 0.0
     sums = there.do(SumUsage(RecordFilter(since=time.time() - age, token_id=token.id), ("model",)))

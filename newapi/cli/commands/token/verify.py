@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -16,10 +16,7 @@ def verify(
     name: Annotated[str, typer.Argument(help="- reads a key from standard input; or a token's name, or its id.")],
     model: Annotated[str, typer.Option("--model", help="May it ask for this?")] = "",
     ip: Annotated[str, typer.Option("--ip", help="From this address?")] = "",
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Say who a key is and, where it is refused, why: every reason. Leaves with 8 when it is.
@@ -33,7 +30,6 @@ def verify(
     """
     from msgspec.structs import replace
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read
     from newapi.cli.commands._remote import credential
     from newapi.cli.output import ExitCode, WrongUsage, note, show
@@ -42,7 +38,7 @@ def verify(
     if name.startswith("sk-"):
         raise WrongUsage("A key is read from standard input", hint="printf '%s' \"$KEY\" | newapi token verify -")
     address = read("--ip", ip or None, _address) or ""
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     asked = VerifyToken(credential("-")) if name == "-" else VerifyToken(name=name)
     found = there.do(replace(asked, model=model, ip=address))
     show(_row(found) if output is Output.TABLE else found, output)

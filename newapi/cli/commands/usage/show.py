@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ def show(
     group: Annotated[str | None, typer.Option("--group")] = None,
     plot: Annotated[bool, typer.Option("--plot", help="A bar for each.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="How many at most; 0 for all.", min=0)] = 0,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show what was used and what it cost: by model, unless something else is said.
@@ -44,7 +41,6 @@ def show(
     """
     import time
 
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands._options import read, read_all, seconds
     from newapi.cli.output import show as print_rows
     from newapi.ops.operations.reading import SumUsage
@@ -53,7 +49,7 @@ def show(
     chosen = read_all("--by", by, _by) or [_by("model")]
     age = read("--since", since, seconds) or 0
     wanted = RecordFilter(since=time.time() - age, model=model, channel=channel, token=token, user=user, group=group)
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     found = there.do(SumUsage(wanted, tuple(chosen), limit))
     if output is Output.TABLE:
         dearest = max((s.quota for s in found), default=0)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, NoInput, Yes
 
 
 def access_token(
@@ -13,10 +13,7 @@ def access_token(
     yes: Yes = False,
     no_input: NoInput = False,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Give a user another access token for the management API, and write it to standard output, once.
 
@@ -26,11 +23,10 @@ def access_token(
         newapi user access-token ann --yes
         newapi user access-token root --yes | newapi context add prod https://gateway.example.com --token-file -
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import confirm, note, say
     from newapi.ops.operations.users import NewAccessToken, ShowUser
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     user = there.do(ShowUser(name))
     if dry_run:
         note(f"Would give {user.name} another access token.")

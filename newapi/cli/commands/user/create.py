@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, dollars, read
 from newapi.cli.output import Output
 
 Role = Literal["user", "admin", "root"]
@@ -21,10 +21,7 @@ def create(
     unlimited: Annotated[bool, typer.Option("--unlimited", help="The user may spend without limit.")] = False,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read a password to sign in with.")] = False,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Make a user; without a password nobody signs in as one.
@@ -35,7 +32,6 @@ def create(
         newapi user create root --role root --password-stdin < password.txt
         newapi user create ann --quota '$10' --group vip
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.user._password import from_stdin
     from newapi.cli.commands.user._view import row
     from newapi.cli.output import note, show
@@ -55,7 +51,7 @@ def create(
         quota=quota_of(amount) if amount is not None else 0,
         unlimited=unlimited,
     )
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     if dry_run:
         note(f"Would make {role} {name} in group {group}.")
         return

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, NoInput, Yes
 
 
 def delete(
@@ -14,10 +14,7 @@ def delete(
     yes: Yes = False,
     no_input: NoInput = False,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
 ) -> None:
     """Delete a user: no token of theirs works any more; the log stays.
 
@@ -25,11 +22,10 @@ def delete(
         newapi user delete ann
         newapi user delete ann --purge --yes
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.output import confirm, note
     from newapi.ops.operations.users import DeleteUser, ShowUser
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     user = there.do(ShowUser(name))
     if dry_run:
         note(f"Would delete {user.name}.")

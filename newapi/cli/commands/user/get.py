@@ -4,17 +4,14 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 
 def get(
     name: Annotated[str, typer.Argument(help="The name, or the id.")],
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show a user.
@@ -23,10 +20,9 @@ def get(
         newapi user get ann
         newapi user get ann -o json
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.user._view import row
     from newapi.cli.output import show
     from newapi.ops.operations.users import ShowUser
 
-    user = gateway(config, server=server, context=context, token_file=token_file).do(ShowUser(name))
+    user = at.gateway().do(ShowUser(name))
     show(row(user) if output is Output.TABLE else user, output)

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form
 from newapi.cli.output import Output
 
 
@@ -22,10 +22,7 @@ def set(
     ] = None,
     unlimited: Annotated[bool | None, typer.Option("--unlimited/--limited", help="Whether the quota counts.")] = None,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Change a user; what is not said stays.
@@ -34,13 +31,12 @@ def set(
         newapi user set ann --group vip
         newapi user set ann --disable
     """
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.user._view import row
     from newapi.cli.output import note, show
     from newapi.ops.operations.users import ChangeUser, ShowUser
     from newapi.ops.users import Changes
 
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     user = there.do(ShowUser(name))
     state = {None: None, True: "enabled", False: "disabled"}[enabled]
     changes = Changes(

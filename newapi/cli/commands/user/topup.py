@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._gateway import ContextName, ServerUrl, TokenFile
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, dollars, read
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, dollars, read
 from newapi.cli.output import Output
 
 
@@ -15,10 +15,7 @@ def topup(
     subtract: Annotated[bool, typer.Option("--subtract", help="Take it away instead.")] = False,
     override: Annotated[bool, typer.Option("--override", help="Set it, whatever it is now.")] = False,
     dry_run: DryRun = False,
-    config: ConfigFile = None,
-    server: ServerUrl = None,
-    context: ContextName = None,
-    token_file: TokenFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Add to what a user may spend.
@@ -28,7 +25,6 @@ def topup(
         newapi user topup ann '$2.50' --subtract
     """
     from newapi.base.units import usd
-    from newapi.cli.commands._gateway import gateway
     from newapi.cli.commands.user._view import row
     from newapi.cli.output import note, show
     from newapi.ops.operations.users import ShowUser, TopUp
@@ -39,7 +35,7 @@ def topup(
     mode: Mode = "subtract" if subtract else "override" if override else "add"
     value = read("AMOUNT", amount, dollars)
     quota = quota_of(value) if value is not None else 0
-    there = gateway(config, server=server, context=context, token_file=token_file)
+    there = at.gateway()
     user = there.do(ShowUser(name))
     if dry_run:
         note(f"Would {mode} {usd(quota)}: {user.name} has {usd(user.quota)}.")
