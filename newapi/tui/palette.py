@@ -54,7 +54,7 @@ def commands(tui: Tui) -> list[Command]:
         Command("theme", "other colours", tui.set_theme, tuple(sorted(tui.available_themes)), "NAME"),
         Command("context", "another gateway", tui.follow, _contexts(), "NAME"),
         Command("range", "the time that plots are about", tui.set_range, RANGES, "TIME"),
-        Command("filter", "show only some rows", tui.front.filter, wants="FILTER"),
+        Command("filter", "show only some rows", tui.front.put_filter, wants="FILTER"),
         Command("pause", "stand still, or go on", lambda _: tui.action_pause()),
         Command("copy", "what is under the cursor, as TOML", lambda _: tui.action_copy()),
         Command("export", "what is shown, as CSV", lambda _: tui.action_export()),

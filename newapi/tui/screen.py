@@ -92,7 +92,7 @@ class LiveScreen(Screen[None]):
 
         By default it is the filter: a screen that has one overrides `filter`.
         """
-        self.filter(argument)
+        self.put_filter(argument)
 
     def filter(self, text: str) -> None:
         """Show only what `text` describes; "" shows all again.
@@ -102,6 +102,13 @@ class LiveScreen(Screen[None]):
         Raises:
             ValueError: It is no filter; what it says is shown beside it, and the filter before stays in force.
         """
+
+    def put_filter(self, text: str) -> None:
+        """Show only what `text` describes; where it is no filter, that is told in a corner."""
+        try:
+            self.filter(text)
+        except ValueError as error:
+            self.notify(str(error), severity="warning")
 
     @property
     def filter_text(self) -> str:

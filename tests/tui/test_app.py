@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from newapi.base.errors import ConfigError
 from newapi.ops.live import Link, Told
@@ -51,6 +52,17 @@ async def test_commands(tmp_path: Path) -> None:
         await seen.press("enter")
         await seen.told("theme is one of")
         assert seen.app.theme == "nord"
+
+
+@pytest.mark.parametrize("command", ["filter nothing:x", "logs nothing:x"])
+async def test_a_command_with_what_is_no_filter_is_told(tmp_path: Path, command: str) -> None:
+    async with watching(tmp_path, "logs") as seen:
+        await seen.press("colon")
+        seen.app.screen.query_one(Input).value = command
+        await seen.press("enter")
+        await seen.told("There is no field nothing")
+        assert not seen.app.front.filter_text
+        assert seen.app.is_running
 
 
 async def test_another_context_begins_with_nothing(tmp_path: Path) -> None:

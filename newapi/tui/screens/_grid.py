@@ -26,6 +26,7 @@ from newapi.tui.model import Model
 from newapi.tui.screen import LiveScreen, failure
 from newapi.tui.widgets import tones
 from newapi.tui.widgets.ask import Answers, Ask
+from newapi.tui.widgets.filter import quoted
 from newapi.tui.widgets.grid import Column, Grid
 from newapi.tui.widgets.tones import Line, Piece
 
@@ -252,8 +253,7 @@ class GridScreen(LiveScreen, Generic[R]):
 
     def see_logs(self, field: str, value: str) -> None:
         """Go to the log, to what it says of one thing."""
-        if "logs" in self.tui.screen_names:
-            self.tui.open("logs", f'{field}="{value}"')
+        self.tui.open("logs", f"{field}={quoted(value)}")
 
     # -- filter and export -------------------------------------------------------------------
 

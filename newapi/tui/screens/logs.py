@@ -162,9 +162,8 @@ class LogsScreen(LiveScreen):
         row = self._grid.current
         if row is None:
             return
-        value = getattr(row, field)
-        quoted = f'{field}="{value}"' if " " in value else f"{field}={value}"
-        self.filter("" if self._filter.text == quoted else quoted)
+        same = f"{field}={filters.quoted(getattr(row, field))}"
+        self.filter("" if self._filter.text == same else same)
 
     def action_errors(self) -> None:
         self.filter("" if self._filter.text == _ERRORS else _ERRORS)

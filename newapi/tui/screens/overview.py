@@ -18,6 +18,7 @@ from newapi.tui.frame import Line, Piece, fitting
 from newapi.tui.model import KINDS, RANGES, SPANS, Model, TopKind
 from newapi.tui.screen import LiveScreen
 from newapi.tui.widgets import words
+from newapi.tui.widgets.filter import quoted
 from newapi.tui.widgets.grid import Column, Grid
 from newapi.tui.widgets.plot import Plot, Series
 from newapi.tui.widgets.sparkline import sparkline
@@ -133,15 +134,13 @@ class OverviewScreen(LiveScreen):
     @on(Grid.Opened, "#alerts")
     def _to_alert(self, event: Grid.Opened) -> None:
         alert: Alert = event.row
-        screen = _SCREENS[alert.kind]
-        if screen in self.tui.screen_names:
-            self.tui.open(screen, _quoted(alert.subject))
+        self.tui.open(_SCREENS[alert.kind], quoted(alert.subject) if alert.subject else "")
 
     @on(Grid.Opened)
     def _to_logs(self, event: Grid.Opened) -> None:
         if isinstance(event.row, Top):
             kind: Any = event.grid.id
-            self.tui.open("logs", f"{_FIELDS[kind]}={_quoted(event.row.name)}")
+            self.tui.open("logs", f"{_FIELDS[kind]}={quoted(event.row.name)}")
 
     def rows(self) -> Sequence[dict[str, Any]]:
         _, step = SPANS[self.model.range]
@@ -155,10 +154,6 @@ class OverviewScreen(LiveScreen):
         if isinstance(grid, Grid) and isinstance(grid.current, Top | Alert):
             return as_toml(grid.current)
         return ""
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text
 
 
 def _columns(kind: TopKind, *, ascii: bool, sparks: bool) -> list[Column[Top]]:

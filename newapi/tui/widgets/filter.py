@@ -43,6 +43,8 @@ _COMPARED = re.compile(r"(?P<field>[A-Za-z_][\w.-]*)?(?P<sign>>=|<=|>|<)(?P<valu
 _FIELD = re.compile(r"(?P<field>[A-Za-z_][\w.-]*)(?P<sign>[:=])(?P<value>.*)", re.DOTALL)
 _LARGE = {"k": 1e3, "m": 1e6, "g": 1e9}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)([kmg]?)", re.IGNORECASE)
+_PLAIN = re.compile(r"[\w./@-]+")
+"""What means itself without quotes."""
 _UNITS: Mapping[str, tuple[Kind, ...]] = {"duration": ("seconds", "ms"), "dollars": ("usd",), "share": ("share",)}
 
 
@@ -100,6 +102,12 @@ def parse(text: str, fields: Mapping[str, Kind]) -> Filter:
     """
     terms = tuple(_term(word, fields) for word in _words(text))
     return Filter(text.strip(), terms)
+
+
+def quoted(text: str) -> str:
+    """Return `text` as a word, or as the value of a field, that means just it: in quotes where it has signs."""
+    # Within quotes there is no way to say a quote: one is any character.
+    return text if _PLAIN.fullmatch(text) else '"' + text.replace('"', '"?"') + '"'
 
 
 # -- words -------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from newapi.ops.live import Point
+from newapi.ops.live import Alert, Alerts, Mover, Point, Stats, Told
 from newapi.tui.screens.overview import binned
+from tests.support.live import START
+from tests.tui.screens.gateway import recorded
 from tests.tui.watching import line, watching
 
 
@@ -25,6 +27,22 @@ async def test_enter_goes_there(tmp_path: Path) -> None:
         seen.app.front.query_one("#alerts").focus()
         await seen.press("end", "enter")
         await seen.until(lambda: seen.app.current_mode == "models")
+
+
+async def test_enter_goes_there_whatever_signs_a_name_has(tmp_path: Path) -> None:
+    name = "llama3:8b"
+    told = (
+        Stats(at=START + 60, requests=1, quota=10**9, models=(Mover(name, 1, 0, 1, 1, 10**9),)),
+        Alerts(START + 60, (Alert("no_price", name, "nobody knows what it costs", since=float(START)),)),
+    )
+    async with watching(tmp_path, events=[*recorded(1), *(Told("", event) for event in told)]) as seen:
+        await seen.press("enter")
+        await seen.until(lambda: seen.app.front.filter_text == f'model="{name}"')
+        await seen.press("1")
+        seen.app.front.query_one("#alerts").focus()
+        await seen.press("enter")
+        await seen.until(lambda: seen.app.front.filter_text == f'"{name}"')
+        assert seen.app.current_mode == "models"
 
 
 async def test_the_time_is_changed(tmp_path: Path) -> None:

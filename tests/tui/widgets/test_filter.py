@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newapi.tui.widgets.filter import Filter, FilterError, Kind, parse
+from newapi.tui.widgets.filter import Filter, FilterError, Kind, parse, quoted
 
 FIELDS: dict[str, Kind] = {
     "name": "text",
@@ -174,6 +174,22 @@ def test_what_stands_in_quotes_means_itself(text: str) -> None:
     assert wanted.matches({"name": f"<{text}>"}.get)
     assert not wanted.matches({"name": ""}.get)
     assert not parse(f'!"{text}"', {"name": "text"}).matches({"name": text}.get)
+
+
+@given(st.text(max_size=12) | st.text(st.sampled_from('ab:=<>!"*?[],. \0'), max_size=8))
+def test_what_is_quoted_means_just_it(text: str) -> None:
+    fields: dict[str, Kind] = {"name": "text"}
+    assert parse(f"name={quoted(text)}", fields).matches({"name": text}.get)
+    assert not parse(f"name={quoted(text)}", fields).matches({"name": f"{text}b"}.get)
+    assert not text or parse(quoted(text), fields).matches({"name": text}.get)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("gpt-4.1", "gpt-4.1"), ("a/b@1", "a/b@1"), ("llama3:8b", '"llama3:8b"'), ("a b", '"a b"'), ('a"b', '"a"?"b"')],
+)
+def test_quotes_stand_where_there_are_signs(text: str, word: str) -> None:
+    assert quoted(text) == word
 
 
 @given(st.text(st.sampled_from("abc-4"), min_size=1, max_size=8), st.integers(0, 8))
