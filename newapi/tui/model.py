@@ -51,7 +51,6 @@ class Model:
     """What is known of one gateway.
 
     Attributes:
-        revision: Counts what came: a screen that has seen this number has seen everything.
         hello: What the stream began with, None until then.
         link: How the connection is.
         stats: The last second.
@@ -65,7 +64,6 @@ class Model:
     """
 
     def __init__(self) -> None:
-        self.revision = 0
         self.hello: Hello | None = None
         self.link = Link("connecting")
         self.stats = Stats()
@@ -84,7 +82,6 @@ class Model:
 
     def apply(self, event: Event) -> None:
         """Take in one event of the stream."""
-        self.revision += 1
         match event:
             case Hello():
                 self._begin(event)
@@ -120,14 +117,8 @@ class Model:
         for points in self._points.values():
             points.add(stats)
         minute = stats.at // 60
-        movers: dict[TopKind, Sequence[Mover]] = {
-            "models": stats.models,
-            "tokens": stats.tokens,
-            "channels": stats.channels,
-        }
-        for kind, those in movers.items():
-            tallies = self._tops[kind]
-            for mover in those:
+        for kind, tallies in self._tops.items():
+            for mover in getattr(stats, kind):
                 tallies.setdefault(mover.name, _Tally()).add(minute, mover)
             for name in [name for name, tally in tallies.items() if tally.is_over(minute)]:
                 del tallies[name]
@@ -139,7 +130,6 @@ class Model:
     def load(self, series: Series) -> None:
         """Take over a piece of history that was asked for."""
         if len(series):
-            self.revision += 1
             self._points[series.step].load(series.points())
 
     def _load_tops(self, tops: Tops, minute: int) -> None:
@@ -191,6 +181,11 @@ class Model:
         minute = int(self.now) // 60
         found = [tally.top(name, minute) for name, tally in self._tops[kind].items()]
         return sorted(found, key=lambda top: (-top.quota, -top.requests, top.name))[:count]
+
+    def top(self, kind: TopKind, name: str) -> Top | None:
+        """Return what one model, token or channel had in the last hour; None where it had nothing."""
+        tally = self._tops[kind].get(name)
+        return tally.top(name, int(self.now) // 60) if tally else None
 
     def rows_since(self, logged: int) -> list[LogRow]:
         """Return the rows that came after `logged` of them had, as many as are kept."""

@@ -58,6 +58,8 @@ def test_tops_are_of_the_last_hour() -> None:
     model.apply(Stats(600_000, models=(Mover("new", 1, quota=100), Mover("old", 1, quota=10))))
     assert [(top.name, top.requests, top.quota) for top in model.tops("models", 5)] == [("new", 1, 100), ("old", 7, 70)]
     assert len(model.tops("models", 5)[0].spark) == 60
+    assert [model.top("models", top.name) for top in model.tops("models", 5)] == model.tops("models", 5)
+    assert model.top("models", "other") is None
     model.apply(Stats(600_000 + 3600, models=(Mover("late", 1),)))
     assert [top.name for top in model.tops("models", 5)] == ["late"]
 

@@ -266,7 +266,7 @@ class ChannelsScreen(Editing[Item]):
             "first token", words.millis(live.first_p50_ms or None), f", to the end {words.millis(live.p95_ms)} (p95)"
         )
         yield said("cost", f"{words.dollars(live.quota_per_hour / QUOTA_PER_USD)} in the last hour")
-        found = next((top for top in self.model.tops("channels", 1000) if top.name == live.name), None)
+        found = self.model.top("channels", live.name)
         if found is not None and any(found.spark):
             yield said("last hour", (sparkline(found.spark, 30, ascii=self.tui.glyphs.ascii), "accent"))
 

@@ -101,7 +101,7 @@ class ModelsScreen(GridScreen[ModelView]):
                 "rps",
                 "req/h",
                 lambda m: self._hour(m)[0],
-                lambda m, _: (words.compact(self._hour(m)[0]), "" if self._hour(m)[0] else "dim"),
+                self._requests,
                 kind="number",
                 width=6,
                 priority=2,
@@ -132,8 +132,12 @@ class ModelsScreen(GridScreen[ModelView]):
 
     def _hour(self, model: ModelView) -> tuple[int, tuple[int, ...]]:
         """Return the requests of the last hour, and of each of its minutes."""
-        found = next((top for top in self.model.tops("models", 1000) if top.name == model.name), None)
+        found = self.model.top("models", model.name)
         return (found.requests, found.spark) if found else (0, ())
+
+    def _requests(self, model: ModelView, _: int) -> Piece:
+        requests, _spark = self._hour(model)
+        return words.compact(requests), "" if requests else "dim"
 
     # -- the detail --------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ class TokensScreen(GridScreen[BoardToken]):
         for spending in row.spending:
             yield said(f"a {spending.period}", _of(spending))
             yield said("", *bar(spending.share, 30, ascii=self._ascii))
-        found = next((top for top in self.model.tops("tokens", 1000) if top.name == view.name), None)
+        found = self.model.top("tokens", view.name)
         if found is not None and any(found.spark):
             yield said("last hour", (sparkline(found.spark, 30, ascii=self._ascii), "accent"))
             yield said("", f"{words.compact(found.requests)} requests, {words.dollars(found.quota / QUOTA_PER_USD)}")
