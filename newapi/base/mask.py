@@ -55,6 +55,8 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     (`***.***.com`); addresses, keys, bearer tokens and values of `api_key: …` become stars, and so do `secrets`
     wherever they stand (those of fewer than four characters are words that anyone may say).
     """
+    if not text:
+        return text
     for secret in sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True):
         text = text.replace(secret, STARS)
     if "://" in text:

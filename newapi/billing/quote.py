@@ -194,6 +194,8 @@ def _tool_lines(usage: Usage, price: Price, call: Call) -> list[_Draft]:
     if not usage.web_searches and not previews and call.endpoint == "chat" and price.model.endswith("search-preview"):
         # These models search each time, and OpenAI's chat format does not count it.
         previews = int(call.entry_format != "openai_responses")
+    if not (usage.web_searches or previews or usage.file_searches or usage.pictures):
+        return []  # as nearly always
     made = Counter(usage.pictures)
     return [
         ("web_search", "search", usage.web_searches, SEARCH_USD * QUOTA_PER_USD),

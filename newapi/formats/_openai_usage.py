@@ -13,6 +13,8 @@ from newapi.ir.usage import Usage, split_prompt
 
 def as_int(value: Any) -> int:
     """Return a count that may be a number, a numeric string or nothing at all; never negative."""
+    if value is None:  # most often there is nothing
+        return 0
     if type(value) is int:
         return max(0, value)
     if isinstance(value, float):

@@ -91,7 +91,7 @@ def plain_profile(model: str) -> Profile:
 
 def fill(path: str, target: Target) -> str:
     """Return `path` with `{model}` filled in."""
-    return path.replace("{model}", quote(target.model, safe="/:@.-_~"))
+    return path.replace("{model}", quote(target.model, safe="/:@.-_~")) if "{model}" in path else path
 
 
 def url(target: Target, query: tuple[tuple[str, str], ...] = ()) -> str:
