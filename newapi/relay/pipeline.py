@@ -8,6 +8,8 @@ prepare   what to send to it                               relay.attempt
 perform   send, and wait for the head of the answer        net
 pump      its answer into the caller's                     relay.pump
 settle    charge, log; or release                          relay.settle
+
+What goes out to the caller besides the pieces of a stream is `relay.outgoing`'s.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
 
 from msgspec.structs import replace
@@ -23,7 +24,6 @@ from msgspec.structs import replace
 from newapi.base.body import unreadable
 from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
-from newapi.base.standing import Standing
 from newapi.billing.estimate import TextCounter, count_body_fast, count_request, count_text, reserve_amount
 from newapi.formats.contract import Peek, WriterOptions
 from newapi.ir.request import Request
@@ -34,17 +34,16 @@ from newapi.relay.affinity import answer_before, answer_kept, conversation_of
 from newapi.relay.attempt import Attempts
 from newapi.relay.failover import Candidate, Failover
 from newapi.relay.gateway import Gateway
-from newapi.relay.limits import Holder, LimitReached
+from newapi.relay.limits import Holder
 from newapi.relay.metering import final_usage
-from newapi.relay.pump import Answer, Broken
+from newapi.relay.outgoing import Outgoing, content_type, is_json, is_text, passed_on
+from newapi.relay.pump import PLAIN_LIMIT, Answer, Broken
 from newapi.relay.retry import wait_of
 from newapi.relay.route import Preferred
 from newapi.relay.settle import Outcome, call_of, settle
 from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.values import Caller, EndReason, Ingress, Meter, Order, Prepared, Sink, Try
 
-PASSED_ON = ("retry-after", "retry-after-ms", "openai-processing-ms")
-_LIMIT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
 STOPPING = "stopping"
 """What a request is cancelled with when the server cannot wait for it any longer: its caller is still there."""
 _KEEPS = "openai_responses"
@@ -88,9 +87,8 @@ class _Run:
         self.ingress = ingress
         self.gateway = gateway
         self.sink = sink
+        self.out = Outgoing(ingress, gateway, sink)
         self.order: Order | None = None
-        self.standing: Standing | None = None
-        """Where the caller stands with its limits, None where nothing limits it."""
         self.entered = False
         self.end: EndReason = "client_gone"
         """How it ended, if it is not done: nobody but a caller ends a request without saying so."""
@@ -150,7 +148,7 @@ class _Run:
         )
         if holders := _holders(caller, snapshot):
             id = ingress.request_id
-            self.standing = await gateway.limiter.enter(id, holders, rough + peek.max_output, amount)
+            self.out.standing = await gateway.limiter.enter(id, holders, rough + peek.max_output, amount)
             self.entered = True
         reservation = await gateway.ledger.obtain(caller, 0 if self._free() else amount)
         self.order = Order(ingress, peek, caller, price, reservation)
@@ -177,10 +175,7 @@ class _Run:
     async def _count(self, peek: Peek) -> None:
         """Answer a question for the number of tokens ourselves: an estimate, and free."""
         self.attempts = Attempts(self.ingress, peek.model, stream=False)
-        assert self.ingress.format.write_count is not None  # noqa: S101
-        body = self.ingress.format.write_count(self._prompt_tokens())
-        headers = [("content-type", "application/json"), ("x-oneapi-request-id", self.ingress.request_id)]
-        await self.sink.whole(200, headers, body)
+        await self.out.counted(self._prompt_tokens())
 
     async def _until_answered(self, peek: Peek) -> None:
         """Ask one channel after the other until one answers.
@@ -254,6 +249,7 @@ class _Run:
             self.gateway.ledger.release(order.reservation)
             self.attempts.ask_for(model)
             said = asked.peek.model if model != asked.peek.model else ""
+            self.out.model = model if said else ""
             order = replace(
                 order, peek=replace(order.peek, model=model), price=price, reservation=reservation, asked_model=said
             )
@@ -340,7 +336,7 @@ class _Run:
         sent = time.monotonic()
         try:
             reply = await self.gateway.perform(
-                channel, prepared.call, self._keepalive if peek.stream and streamed else None, within=within
+                channel, prepared.call, self.out.keepalive if peek.stream and streamed else None, within=within
             )
         finally:
             self.waited += (now := time.monotonic()) - sent
@@ -351,17 +347,17 @@ class _Run:
             options = self._options(peek)
             answer = Answer(prepared, self.ingress.format, options, self.meter)
             # An upstream may answer at once although a stream was asked for; what has no events is then passed on.
-            as_stream = self.ingress.format.writer is not None if _is_json(reply) else streamed and _is_text(reply)
+            as_stream = self.ingress.format.writer is not None if is_json(reply) else streamed and is_text(reply)
             if peek.stream and as_stream:
                 await self._stream(reply, answer)
             elif self.sink.started:
                 raise UpstreamError("the upstream's answer is not the stream that was begun", kind="malformed")
-            elif (peek.stream and prepared.verbatim) or not _is_text(reply):
+            elif (peek.stream and prepared.verbatim) or not is_text(reply):
                 await self._raw(reply, prepared)
             else:
                 body = await answer.whole(reply, self._estimate)
                 self._served(body)
-                await self.sink.whole(200, self._headers(reply, _content_type(reply, body)), body)
+                await self.out.whole(reply, content_type(reply, body), body)
         finally:
             reply.close()
 
@@ -373,7 +369,7 @@ class _Run:
         error.upstream_status = reply.status
         mapped = prepared.channel.spec.status_mapping.get(str(reply.status))
         error.status = mapped or (reply.status if reply.status >= 400 else 502)
-        error.headers = tuple((k, v) for k, v in reply.headers.items() if _passed_on(k))
+        error.headers = tuple(passed_on(reply))
         if error.retry_after is None:
             error.retry_after = wait_of(reply.headers, self.gateway.clock())
         return error
@@ -382,7 +378,7 @@ class _Run:
         """Pump a stream. Nothing goes out before the upstream has said something that is not an error."""
         assert self.meter is not None  # noqa: S101
         assert self.prepared is not None  # noqa: S101
-        if _is_json(reply):
+        if is_json(reply):
             data = answer.unfolded(await reply.read(ERROR_LIMIT * 64), self._estimate)
             await self._begin(reply)
             self._served()
@@ -397,7 +393,7 @@ class _Run:
             while not stream.ended:
                 piece = await reply.next()
                 if piece is None:
-                    await self._keepalive()
+                    await self.out.keepalive()
                     continue
                 if not piece:
                     break
@@ -433,14 +429,12 @@ class _Run:
         """Pass an answer on that no format reads: sound, pictures, a text."""
         assert self.meter is not None  # noqa: S101
         read_usage = prepared.upstream.read_usage
-        body = await reply.read(256 * 1024 * 1024)
+        body = await reply.read(PLAIN_LIMIT)
         usage = read_usage(body)
         if usage is not None:
             self.meter.usage, self.meter.stated = usage, True
         self._served()
-        await self.sink.whole(
-            200, self._headers(reply, reply.headers.get("content-type", "application/octet-stream")), body
-        )
+        await self.out.whole(reply, reply.headers.get("content-type", "application/octet-stream"), body)
 
     # -- what goes out -----------------------------------------------------------------
 
@@ -464,42 +458,10 @@ class _Run:
     async def _begin(self, reply: Reply) -> None:
         if not self.answered:
             self._charged(200)
-        if not self.sink.started:
-            await self.sink.start(200, [*self._headers(reply, "text/event-stream"), *_STREAM_HEADERS])
-
-    async def _keepalive(self) -> None:
-        if not self.ingress.format.keepalive:
-            return
-        if not self.sink.started:
-            await self.sink.start(
-                200,
-                [
-                    ("content-type", "text/event-stream"),
-                    *_STREAM_HEADERS,
-                    ("x-oneapi-request-id", self.ingress.request_id),
-                    *(self._limit_headers(self.standing) if self.standing is not None else ()),
-                ],
-            )
-        await self.sink.write(self.ingress.format.keepalive)
-        self.gateway.tally.kept_alive(self.ingress.route.endpoint)
-
-    def _headers(self, reply: Reply, content_type: str) -> list[tuple[str, str]]:
-        headers = [("content-type", content_type), ("x-oneapi-request-id", self.ingress.request_id)]
-        if self.order is not None and self.order.asked_model:
-            headers.append(("x-newapi-model", self.order.peek.model))
-        if self.standing is None:
-            headers += [(k, v) for k, v in reply.headers.items() if _passed_on(k)]
-        else:  # the caller's own limits are what it is to go by, not those of the channel
-            headers += [(k, v) for k, v in reply.headers.items() if k in PASSED_ON]
-            headers += self._limit_headers(self.standing)
-        return headers
-
-    def _limit_headers(self, standing: Standing) -> list[tuple[str, str]]:
-        return self.ingress.format.limit_headers(standing, self.gateway.clock())
+        await self.out.begin(reply)
 
     async def refuse(self, error: NewapiError) -> None:
         """Tell the caller what went wrong, in its own format: as an answer, or as the end of a stream begun."""
-        entry, ingress = self.ingress.format, self.ingress
         self.error = error.message
         if self.end != "stopped":
             self.end = "upstream_broken" if self.answered and isinstance(error, UpstreamError) else "error"
@@ -508,19 +470,7 @@ class _Run:
         if not self.answered:
             self.status = error.status
         self.finish()  # before it is told, as `_served`
-        if self.sink.started:
-            frame = entry.error_frame(error, ingress.request_id) if entry.error_frame else b""
-            await self.sink.write(frame)
-            await self.sink.end()
-            return
-        headers = [("content-type", "application/json"), ("x-oneapi-request-id", ingress.request_id)]
-        if isinstance(error, UpstreamError):
-            headers += error.headers
-        elif isinstance(error, LimitReached):
-            headers += self._limit_headers(error.standing)
-        if error.retry_after is not None and not any(k == "retry-after" for k, _ in headers):
-            headers.append(("retry-after", str(max(1, math.ceil(error.retry_after)))))
-        await self.sink.whole(error.status, headers, entry.write_error(error, ingress.request_id))
+        await self.out.refuse(error)
 
     def _options(self, peek: Peek) -> WriterOptions:
         return WriterOptions(
@@ -619,25 +569,3 @@ def _holders(caller: Caller, snapshot: Snapshot) -> list[Holder]:
     if limit := snapshot.group_limits.get(group):
         found.append((("group", caller.user.id, group), limit))
     return found
-
-
-_STREAM_HEADERS: tuple[tuple[str, str], ...] = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
-
-
-def _passed_on(name: str) -> bool:
-    return name in PASSED_ON or name.startswith(_LIMIT_HEADERS)
-
-
-def _content_type(reply: Reply, body: bytes) -> str:
-    """JSON, whatever the upstream calls it; a transcript may be plain text or subtitles."""
-    return "application/json" if body[:1] in (b"{", b"[") else reply.headers.get("content-type", "application/json")
-
-
-def _is_json(reply: Reply) -> bool:
-    return reply.headers.get("content-type", "").startswith("application/json")
-
-
-def _is_text(reply: Reply) -> bool:
-    """Whether an answer is JSON, or may be: some upstreams name no content type, or a wrong one."""
-    kind = reply.headers.get("content-type", "")
-    return not kind.startswith(("audio/", "image/", "video/", "application/octet-stream"))
