@@ -13,7 +13,7 @@ from newapi.relay.gateway import Gateway
 from newapi.relay.limits import Holder, LimitReached
 from newapi.relay.retry import too_long, worth_another
 from newapi.relay.route import Passed, Preferred
-from newapi.relay.snapshot import Channel
+from newapi.relay.snapshot import Channel, Snapshot
 from newapi.relay.values import Caller
 
 _PAUSE, _LONGEST_PAUSE = 0.1, 2.0
@@ -41,6 +41,7 @@ class Failover:
     def __init__(
         self,
         gateway: Gateway,
+        snapshot: Snapshot,
         caller: Caller,
         model: str,
         *,
@@ -49,9 +50,20 @@ class Failover:
         tokens: int,
         prefers: Callable[[Caller, str], Preferred | None],
     ) -> None:
-        """Take who asks for what, about how many tokens it takes, and what knows which conversation it belongs to."""
+        """Take what is in force for the request.
+
+        Args:
+            gateway: What all requests share.
+            snapshot: Whom there is to ask, and how.
+            caller: Who asks.
+            model: For what.
+            stream: Whether as a stream.
+            request_id: The request's.
+            tokens: About how many it takes.
+            prefers: Knows which conversation it belongs to.
+        """
         self._gateway = gateway
-        self._snapshot = gateway.snapshot
+        self._snapshot = snapshot
         self._caller = caller
         self._model = model
         self._stream = stream

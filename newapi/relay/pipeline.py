@@ -86,6 +86,8 @@ class _Run:
     def __init__(self, ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
         self.ingress = ingress
         self.gateway = gateway
+        self.snapshot = gateway.snapshot
+        """What was in force when it came: what is applied meanwhile is for those that come after it."""
         self.sink = sink
         self.out = Outgoing(ingress, gateway, sink)
         self.order: Order | None = None
@@ -120,7 +122,7 @@ class _Run:
 
     async def go(self) -> None:
         ingress, gateway = self.ingress, self.gateway
-        snapshot = gateway.snapshot
+        snapshot = self.snapshot
         entry = ingress.format
         caller = admit(snapshot, ingress.headers, ingress.params.get("key", ""), ingress.peer, gateway.clock())
         peek = entry.peek(ingress.body, ingress.params)
@@ -157,7 +159,7 @@ class _Run:
 
     def _is_served(self, caller: Caller, model: str) -> bool:
         """Return whether there is a channel for a model, or for what it falls back to."""
-        snapshot = self.gateway.snapshot
+        snapshot = self.snapshot
         models = (model, *snapshot.fallbacks.get(model, ()))
         return any(snapshot.route(c.group, m) for m in models for c in caller.in_groups())
 
@@ -168,7 +170,7 @@ class _Run:
     def _asked_upstream(self, caller: Caller, peek: Peek) -> bool:
         """Return whether a channel's upstream can answer at this endpoint."""
         endpoint = self.ingress.route.endpoint
-        snapshot = self.gateway.snapshot
+        snapshot = self.snapshot
         tiers = (tier for c in caller.in_groups() for tier in snapshot.route(c.group, peek.model))
         return any(self.ingress.format.name in c.provider.speaks.get(endpoint, {}) for tier in tiers for c in tier)
 
@@ -187,6 +189,7 @@ class _Run:
         gateway, asked = self.gateway, self.order
         failover = Failover(
             gateway,
+            self.snapshot,
             asked.caller,
             peek.model,
             stream=peek.stream,
@@ -231,7 +234,7 @@ class _Run:
         order = self.order
         model, caller = candidate.model, candidate.caller
         if model != order.peek.model:
-            price = self.gateway.snapshot.prices.find(model)
+            price = self.snapshot.prices.find(model)
             if price is None:
                 return False
             amount = reserve_amount(
@@ -258,7 +261,7 @@ class _Run:
 
     def _prefers(self, caller: Caller, model: str) -> Preferred | None:
         """Return who has served the conversation that this request belongs to."""
-        if not self.gateway.snapshot.routing.affinity:
+        if not self.snapshot.routing.affinity:
             return None
         if self.conversation is None:
             self.conversation = conversation_of(self.ingress.headers, self.ingress.body)
@@ -273,12 +276,12 @@ class _Run:
         assert self.order is not None  # noqa: S101
         assert self.meter is not None  # noqa: S101
         gateway, order = self.gateway, self.order
-        keep = gateway.snapshot.routing.affinity
+        keep = self.snapshot.routing.affinity
         if not keep or self.prepared is None or self.ingress.format.name != _KEEPS:
             return
         if self.prepared.upstream.name != _KEEPS:
             return  # nobody keeps an answer that was translated
-        tiers = gateway.snapshot.route(order.caller.group, order.peek.model)
+        tiers = self.snapshot.route(order.caller.group, order.peek.model)
         if not any(len(tier) > 1 or any(len(c.keys) > 1 for c in tier) for tier in tiers):
             return  # nothing to choose
         if kept := answer_kept(self.ingress.body, body, self.meter.id):
@@ -294,7 +297,7 @@ class _Run:
         group = order.caller.group if order.caller.listed else ""
         if error is None:
             if self.conversation:
-                until = gateway.clock() + gateway.snapshot.routing.affinity
+                until = gateway.clock() + self.snapshot.routing.affinity
                 gateway.affinity.served(
                     (order.caller.user.id, model, self.conversation), channel.id, channel.prints[key], until
                 )
@@ -306,7 +309,7 @@ class _Run:
             return
         if isinstance(error, UpstreamError) and error.kind == "timeout" and not self.answered:
             self._took(channel)  # so slow it was at least
-        spec, now = gateway.snapshot.health, gateway.clock()
+        spec, now = self.snapshot.health, gateway.clock()
         gateway.health.failed(channel, key, model, error, spec, now, self.ingress.body)
         kind = error.kind if isinstance(error, UpstreamError) else error.code
         status = (error.upstream_status if isinstance(error, UpstreamError) else 0) or error.status
@@ -544,7 +547,7 @@ class _Run:
         usage = Usage(source="none")
         meter = self.meter
         if self.answered and meter is not None and not self._free():
-            broken = self.gateway.snapshot.billing.broken_stream
+            broken = self.snapshot.billing.broken_stream
             prompt = 0 if meter.usage.prompt else self._prompt_tokens()
             usage = final_usage(meter, prompt, ended=self.ended, broken=broken)
         outcome = Outcome(

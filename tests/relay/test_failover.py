@@ -116,6 +116,20 @@ async def test_when_all_fail_the_last_error_is_told_and_the_log_has_what_was_ask
     assert [t.get("model", "") for t in tries(stage)] == ["", "mini"]
 
 
+async def test_what_is_applied_meanwhile_is_for_the_next_request(staged: Staging) -> None:
+    async def applies(c: Conversation) -> None:
+        await c.request()
+        before: Snapshot = stage.world.gateway.snapshot
+        stage.world.gateway.snapshot = snapshot(
+            before.channels, tokens={KEY: token()}, models={"mini": {"input": "2", "output": "8"}}
+        )
+        await c.answer(b"{}", status=500)
+
+    stage = await staged(applies, answers(whole()), prices=PRICES, each={0: served("gpt-4o"), 1: served("mini")})
+    assert (await stage.ask(entry("openai_chat", stream=False))).status == 200
+    assert (stage.row().model, stage.row().quota) == ("mini", round((10 * 1 + 4 * 4) / 10))
+
+
 async def test_the_caller_s_own_fault_does_not_fall_back(staged: Staging) -> None:
     stage = await staged(
         fails(400, "bad"), answers(whole()), prices=PRICES, each={0: served("gpt-4o"), 1: served("mini")}
