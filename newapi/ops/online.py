@@ -15,7 +15,7 @@ from newapi.ops.channels import ChannelView
 from newapi.ops.channels import references as keys_of
 from newapi.ops.local import Local
 from newapi.ops.references import references
-from newapi.relay.snapshot import Models
+from newapi.relay.snapshot import Models, mapped
 
 Ask = Callable[[ChannelSpec, Secret], list[str]]
 
@@ -56,7 +56,7 @@ def check_online(local: Local, *, ask: Ask = channel_probe.models_of) -> Checked
             problems.append(local.places.problem(("channels", name), mask(error.message, [key.reveal()]), at_key=True))
         else:
             exact = Models(spec.models).exact
-            for model in (spec.model_mapping.get(m, m) for m in spec.models if m in exact):
+            for model in (mapped(spec.model_mapping, m) for m in spec.models if m in exact):
                 if model not in there:
                     notes.append(f"channel {name}: its upstream does not list {model}")
     return Checked(tuple(problems), tuple(notes))

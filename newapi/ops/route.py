@@ -24,7 +24,7 @@ from newapi.relay.build import build, price_book
 from newapi.relay.figures import Figures
 from newapi.relay.health import Health
 from newapi.relay.route import Preferred, Router
-from newapi.relay.snapshot import Channel, Models
+from newapi.relay.snapshot import Channel, Models, mapped
 from newapi.store import snapshot as stored
 from newapi.store.snapshot import Stored
 
@@ -250,10 +250,6 @@ def _step(
     reason: str = "",
 ) -> Step:
     spec = channel.spec
-    asked, seen = model, {model}
-    while (mapped := spec.model_mapping.get(asked)) and mapped not in seen:
-        seen.add(mapped)
-        asked = mapped
     state, rests = _state(now, channel, model)
     latencies = now.figures.latencies(channel.id, model)
     return Step(
@@ -266,7 +262,7 @@ def _step(
         weight=spec.weight,
         share=share,
         keys=len(channel.references) - len(channel.key_states),
-        upstream_model=asked,
+        upstream_model=mapped(spec.model_mapping, model),
         state=state,
         rests=rests,
         under_way=now.figures.under_way(channel.id) if now.live else None,

@@ -17,7 +17,7 @@ from newapi.ops.channel_probe import Perform
 from newapi.ops.channels import ChannelView
 from newapi.ops.local import Local
 from newapi.ops.notices import Board, Notice
-from newapi.relay.snapshot import Models
+from newapi.relay.snapshot import Models, mapped
 from newapi.store.channels import set_state
 
 NOTHING_LEFT = "nothing is left on the upstream's account"
@@ -114,4 +114,4 @@ def missing(view: ChannelView, there: frozenset[str] | set[str]) -> list[str]:
     A name that is mapped is not the upstream's: it is missing only where what it is mapped to is.
     """
     exact = Models(view.spec.models).exact
-    return [m for m in view.spec.models if m in exact and view.spec.model_mapping.get(m, m) not in there]
+    return [m for m in view.spec.models if m in exact and mapped(view.spec.model_mapping, m) not in there]

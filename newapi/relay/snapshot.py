@@ -43,6 +43,15 @@ class Models:
         return self._glob is not None and isinstance(model, str) and self._glob.match(model) is not None
 
 
+def mapped(mapping: Mapping[str, str], model: str) -> str:
+    """Follow a `model_mapping`, a chain of names, from `model` to its end (cycles are refused when it is applied)."""
+    seen = {model}
+    while (name := mapping.get(model)) and name not in seen:
+        seen.add(name)
+        model = name
+    return model
+
+
 class Channel:
     """One upstream account, ready for use: its provider loaded, its keys resolved, its overrides compiled."""
 
@@ -80,12 +89,8 @@ class Channel:
         return tuple(hashlib.sha256(f"{self.id}:{k.reveal()}".encode()).hexdigest()[:8] for k in self.keys)
 
     def map_model(self, model: str) -> str:
-        """Follow `model_mapping`, a chain of names, from `model` to its end (cycles are refused when it is applied)."""
-        seen = {model}
-        while (mapped := self.spec.model_mapping.get(model)) and mapped not in seen:
-            seen.add(mapped)
-            model = mapped
-        return model
+        """Return what the upstream calls `model`."""
+        return mapped(self.spec.model_mapping, model)
 
 
 class TokenEntry:

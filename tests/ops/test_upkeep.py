@@ -103,6 +103,12 @@ def test_new_models_and_those_that_are_gone(local: Local) -> None:
     assert [(n.text, n.over) for n in upkeep.models()] == [("n", False), ("alias", True)]
 
 
+def test_a_name_that_is_mapped_twice_is_looked_for_where_its_chain_ends(local: Local) -> None:
+    spec = channel("a", models=("fast", "slow"), model_mapping={"fast": "small", "small": "m", "slow": "large"})
+    (notice,) = looked_after(local, Upstreams(a=models("m")), a=spec).models()
+    assert notice.text == "slow"
+
+
 def test_a_test_that_fails_is_told_once_and_when_it_is_over(local: Local) -> None:
     upstreams = Upstreams(a=CHAT, b=say({"error": {"message": "No such key"}}, 401))
     upkeep = looked_after(local, upstreams, a=channel("a"), b=channel("b"))

@@ -107,6 +107,14 @@ def test_a_configuration_held_against_the_world(config: Path, monkeypatch: pytes
     assert "env:UPSTREAM_KEY does not resolve" in problem.message
 
 
+def test_a_name_that_is_mapped_twice_is_looked_for_where_its_chain_ends(run: Run, config: Path) -> None:
+    mapped = 'model_mapping = { "my-model" = "small", "small" = "m" }'
+    config.write_text(config.read_text().replace("[channels.main]", f"[channels.main]\n{mapped}"))
+    assert check_online(open_local(config), ask=lambda spec, key: ["m"]).notes == ()
+    run("apply", "--yes")
+    assert run("channel", "models", "main").out == "my-model\tm\n"
+
+
 def test_validate_online(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UPSTREAM_KEY")
     assert run("validate").code == 0

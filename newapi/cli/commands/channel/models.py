@@ -25,13 +25,13 @@ def models(
     from newapi.cli.output import show
     from newapi.ops.operations.channels import FetchModels
     from newapi.ops.upkeep import missing
-    from newapi.relay.snapshot import Models
+    from newapi.relay.snapshot import Models, mapped
 
     there = at.gateway()
     channel = there.channel(name)
     spec = channel.spec
     if not fetch:
-        show([{"name": m, "upstream": spec.model_mapping.get(m, m)} for m in spec.models], output)
+        show([{"name": m, "upstream": mapped(spec.model_mapping, m)} for m in spec.models], output)
         return
     served, upstream = Models(spec.models), set(there.do(FetchModels(name)))
     rows = [{"name": m, "served": m in served, "upstream": True} for m in sorted(upstream)]
