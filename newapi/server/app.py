@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 from litestar import Litestar
 
 from newapi.server.asgi import Message, Send, counted
-from newapi.server.ids import Network
 from newapi.server.routes.account import account_routes
 from newapi.server.routes.admin import admin_routes
 from newapi.server.routes.admin.auth import ROOT, unknown_path
@@ -34,13 +32,8 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
         admin_socket: Requests that the HTTP server took from this Unix socket are root's.
     """
     admin = (str(admin_socket), None) if admin_socket else ()
-    relay = RelayApp(runtime.gateway, _trusted(runtime))
+    relay = RelayApp(runtime.gateway, lambda: runtime.trusted)
     metrics = MetricsApp(runtime, runtime.local.config.server.metrics)
-
-    def reloaded() -> None:
-        relay.trusted = _trusted(runtime)
-
-    runtime.reloaded.append(reloaded)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -65,20 +58,20 @@ def create_app(runtime: Runtime, admin_socket: Path | None = None) -> AsgiApp:
     tally = runtime.gateway.tally
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":  # the lifespan
+            await litestar(scope, receive, send)
+            return
         if runtime.draining:
             send = _last(send)
-        if scope["type"] == "http" and metrics.takes(scope):
+        if metrics.takes(scope):
             await counted(metrics, "metrics", tally, scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(RELAY_PREFIXES):
+        elif scope["path"].startswith(RELAY_PREFIXES):
             await relay(scope, receive, send)  # counts by itself: every layer costs a request something
         else:
             # `server` is the address of the socket itself, as the HTTP server asks the kernel for it.
             if admin and scope.get("server") == admin:
                 scope[ROOT] = True
-            if scope["type"] == "http":
-                await counted(litestar, _route(scope["path"]), tally, scope, receive, send)
-            else:
-                await litestar(scope, receive, send)
+            await counted(litestar, _route(scope["path"]), tally, scope, receive, send)
 
     return app
 
@@ -90,10 +83,6 @@ def _route(path: str) -> str:
     if path.startswith("/api/manage/"):
         return "manage"
     return "api" if path.startswith("/api/") else "other"
-
-
-def _trusted(runtime: Runtime) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(n) for n in runtime.local.config.server.trusted_proxies)
 
 
 def _last(send: Send) -> Send:

@@ -28,6 +28,11 @@ def _second(now: int) -> str:
     return time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
 
 
+def networks(written: Sequence[str]) -> tuple[Network, ...]:
+    """Return networks as the configuration writes them, `10.0.0.0/8`."""
+    return tuple(ipaddress.ip_network(network) for network in written)
+
+
 def caller_address(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
     """Return the address of the caller: `peer`, or what a trusted proxy says it forwards for.
 

@@ -30,6 +30,7 @@ from newapi.relay.shared import Shared
 from newapi.relay.shared_ledger import SharedLedger
 from newapi.relay.snapshot import Snapshot
 from newapi.relay.valkey_client import ValkeyClient
+from newapi.server.ids import networks
 from newapi.server.jobs import Job, Jobs
 from newapi.server.live import Live
 from newapi.server.notifier import Notifier
@@ -91,8 +92,8 @@ class Runtime:
         """Whether this process takes no more connections, and the next answer on each is the last."""
         self.processes: Server | None = None
         """The server that this process is, or is a part of; None in a test."""
-        self.reloaded: list[Callable[[], None]] = []
-        """Told that `local` is another one."""
+        self.trusted = networks(local.config.server.trusted_proxies)
+        """Proxies that say where a request comes from."""
         self._keeper = breakers.Keeper(local)
         self._budgets: set[tuple[int | str, str]] = set()
         """Budgets whose spending so far is known: token id and period."""
@@ -133,8 +134,7 @@ class Runtime:
         """Go on with what `local` says of `[limits]` and of what in `[server]` can be changed; the database stays."""
         self.local = local
         self.gateway.limit(_limits(local))
-        for tell in self.reloaded:
-            tell()
+        self.trusted = networks(local.config.server.trusted_proxies)
 
     def _take_over(self) -> None:
         """Let health know what others have found out, or a person has said. In the event loop, once it runs."""

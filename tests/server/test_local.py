@@ -189,7 +189,7 @@ def test_a_wrong_key_is_told_in_the_caller_s_format(
 
 @pytest.fixture
 def http(world: World) -> httpx.AsyncClient:
-    app = RelayApp(world.gateway, ())
+    app = RelayApp(world.gateway, tuple)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway.test")  # type: ignore[arg-type]
 
 

@@ -7,10 +7,11 @@ import logging
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from newapi.base.errors import StoreError
-from newapi.config.schema import Config, GroupSpec, TokenSpec
-from newapi.ops import apply
+from newapi.config.schema import Config, GroupSpec, ServerSpec, TokenSpec
+from newapi.ops import apply, tokens
 from newapi.store.ledger import Settlement, UsageRecord, write_batch
 from tests.server.conftest import Server
 
@@ -61,3 +62,14 @@ async def test_what_was_spent_of_budgets_before_is_known(server: Server) -> None
     }
     limits = server.runtime.gateway.snapshot.group_limits
     assert (limits["vip"].budget, limits["both"].budget) == ({"day": 500_000}, {"month": 500_000})
+
+
+async def test_a_reload_says_anew_which_proxies_are_trusted(server: Server) -> None:
+    runtime, browser = server.runtime, server.browser()
+    _, key = tokens.create(runtime.local, "t", TokenSpec(unlimited=True, allow_ips=("203.0.113.5",)), who="test")
+    runtime.refresh()
+    headers = {"authorization": f"Bearer {key.reveal()}", "x-forwarded-for": "203.0.113.5"}
+    assert (await browser.ask("GET", "/v1/models", headers=headers)).status_code == 200
+    config = replace(runtime.local.config, server=ServerSpec(trusted_proxies=()))
+    runtime.reload(replace(runtime.local, config=config))
+    assert (await browser.ask("GET", "/v1/models", headers=headers)).status_code == 403

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -32,10 +32,10 @@ _CORS = (
 class RelayApp:
     """Answers every path below `/v1` and `/v1beta`."""
 
-    def __init__(self, gateway: Gateway, trusted: Sequence[Network]) -> None:
+    def __init__(self, gateway: Gateway, trusted: Callable[[], Sequence[Network]]) -> None:
+        """Take what is relayed through, and what returns the proxies that say where a request comes from."""
         self._gateway = gateway
-        self.trusted = trusted
-        """Proxies that say where a request comes from."""
+        self._trusted = trusted
         self._routes: Routes = routes()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -63,7 +63,7 @@ class RelayApp:
         gateway.in_flight += 1
         tally.arrived(place)
         try:
-            peer = caller_address(scope["client"][0] if scope.get("client") else "", headers, self.trusted)
+            peer = caller_address(scope["client"][0] if scope.get("client") else "", headers, self._trusted())
             query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             if found is None or found[1].method != scope["method"]:
                 asked = Asked(scope["method"], path, dict(query), headers, peer, request_id, known=found is not None)

@@ -23,7 +23,6 @@ is told under status 200 with `success: false`, as New API does, unless it is a 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import time
@@ -48,7 +47,7 @@ from newapi.ops.options import DEFAULTS
 from newapi.ops.sessions import SESSION_SECONDS, Failures, Sessions
 from newapi.ops.users import RANK, UserView
 from newapi.secrets import NoSecret
-from newapi.server.ids import Network, caller_address, new_request_id
+from newapi.server.ids import caller_address, new_request_id
 from newapi.server.runtime import Runtime
 from newapi.store import options
 
@@ -119,7 +118,7 @@ class Call:
         self.body = body
         self.now = time.time()
         peer = request.client.host if request.client else ""
-        self.address = caller_address(peer, dict(self.headers), door.trusted)
+        self.address = caller_address(peer, dict(self.headers), door.runtime.trusted)
         """Where it comes from."""
         self.is_root: bool = request.scope.get(ROOT) is True
         """Whether it came through the admin socket."""
@@ -208,11 +207,6 @@ class Door:
         self.runtime = runtime
         self._explicit = explicit
         self.failures = Failures(*_login_limit())
-
-    @property
-    def trusted(self) -> tuple[Network, ...]:
-        """Proxies that say where a request comes from."""
-        return tuple(ipaddress.ip_network(n) for n in self.runtime.local.config.server.trusted_proxies)
 
     @cached_property
     def sessions(self) -> Sessions:
