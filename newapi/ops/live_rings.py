@@ -31,7 +31,6 @@ Histogram = dict[int, int]
 
 K = TypeVar("K")
 Kind = Literal["second", "minute", "hour", "mover"]
-STEPS: dict[Kind, int] = {"second": 1, "minute": 60, "hour": 3600}
 KEEP: dict[Kind, int] = {"second": 900, "minute": 86_400, "hour": 31 * 86_400, "mover": 3600}
 """How long each is remembered, in seconds; the hours of a whole month, for what was spent in it."""
 

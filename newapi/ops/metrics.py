@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from newapi import __version__
@@ -131,23 +130,6 @@ class Totals(Struct, array_like=True):
         ):
             if number:
                 self.sources[source] = self.sources.get(source, 0) + number
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Totals)
-
-
-def encode(totals: Totals) -> bytes:
-    """Return counters as they go to another process."""
-    return _ENCODER.encode(totals)
-
-
-def decode(message: bytes) -> Totals | None:
-    """Return the counters of a message, None where another version sent it."""
-    try:
-        return _DECODER.decode(message)
-    except msgspec.MsgspecError:
-        return None
 
 
 def _add(into: dict[Labels, int], labels: Labels, number: int) -> None:

@@ -64,9 +64,9 @@ class HttpServer(uvicorn.Server):
         self._looked_after: dict[int, asyncio.Server] = {}
         self._idle: dict[Connection, tuple[object, float]] = {}
 
-    def stop(self, *, at_once: bool = False) -> None:
-        """Begin to stop; with `at_once`, or when it is stopping already, what is under way is cut off."""
-        self.force_exit = self.force_exit or at_once or self.should_exit
+    def stop(self) -> None:
+        """Begin to stop; when it is stopping already, cut off what is under way."""
+        self.force_exit = self.force_exit or self.should_exit
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

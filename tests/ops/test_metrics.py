@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from newapi.ops import metrics
@@ -90,11 +91,15 @@ def test_names_that_callers_make_up_do_not_grow_without_an_end() -> None:
     assert totals.requests["chat", "made-up-0", "c1", "g", "ok"] == 2
 
 
+def over(totals: Totals) -> Totals:
+    """Return counters as another process gets them."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(totals), type=Totals)
+
+
 def test_counters_go_over_to_another_process() -> None:
     totals = Totals()
     totals.count(tick(cells=[cell(quota=3, firsts={1: 1}, durations={2: 1}, output=1)], refused={"invalid": 1}), {})
-    assert metrics.decode(metrics.encode(totals)) == totals
-    assert metrics.decode(b"\x01") is None
+    assert over(totals) == totals
 
 
 def test_what_http_was_served_is_counted_and_labels_stay_few() -> None:
@@ -132,4 +137,4 @@ def test_what_http_was_served_is_counted_and_labels_stay_few() -> None:
     assert got["newapi_log_rows_total"] == 8
     assert got["newapi_settlement_lag_seconds"] == 0.5
     assert got['newapi_channel_balance_usd{channel="a"}'] == 12.5
-    assert metrics.decode(metrics.encode(totals)) == totals
+    assert over(totals) == totals

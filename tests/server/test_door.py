@@ -57,7 +57,8 @@ async def serving(answer: Any, header_timeout: float = 30) -> AsyncIterator[Conn
             yield connect
             for out in outs:
                 out.close()
-            server.stop(at_once=True)
+            server.stop()
+            server.stop()  # nobody waits for what is under way
             await running
     finally:
         running.cancel()

@@ -321,6 +321,16 @@ async def test_the_ticks_of_all_processes_are_one_picture(two: tuple[list[Live],
     assert lives[0].hub._stats.in_flight == 1
 
 
+async def test_a_picture_of_another_version_is_passed_over(two: tuple[list[Live], Clock]) -> None:
+    (old, new), clock = two
+    new._gateway.tally.note(record(1, quota=10), Usage(input=5), 1, "ok")
+    second([old, new], clock)
+    before = new.totals
+    new._shown(b"\x01")
+    assert new.totals is before
+    assert sum(new.series("5m").requests) == 1
+
+
 async def test_a_new_process_takes_over_what_the_oldest_remembers(two: tuple[list[Live], Clock]) -> None:
     (old, new), clock = two
     for number in range(5):
