@@ -15,6 +15,7 @@ What is not told, and why:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -348,30 +349,34 @@ class _Text:
         """Add a histogram of times in classes of milliseconds, or with `BOUNDS_US` of microseconds."""
         self._head(name, about, "histogram")
         second, shown = (1000, _SHOWN_MS) if bounds is BOUNDS_MS else (1_000_000, bounds)
+        told = [(place, f'le="{bound / second:g}"') for place, bound in enumerate(bounds) if bound in shown]
         for labels, times in sorted(values.items()):
-            total = sum(times.classes.values())
-            for bound in shown:
-                below = sum(n for place, n in times.classes.items() if place < len(bounds) and bounds[place] <= bound)
-                self._line(f"{name}_bucket", (*names, "le"), (*labels, f"{bound / second:g}"), below)
-            self._line(f"{name}_bucket", (*names, "le"), (*labels, "+Inf"), total)
-            self._line(f"{name}_sum", names, labels, times.total / second)
-            self._line(f"{name}_count", names, labels, total)
+            inner = _inner(names, labels)
+            below = list(accumulate(times.classes.get(place, 0) for place in range(len(bounds))))
+            for place, le in told:
+                self._line(f"{name}_bucket", f"{inner},{le}", below[place])
+            self._line(f"{name}_bucket", f'{inner},le="+Inf"', times.number)
+            self._line(f"{name}_sum", inner, times.total / second)
+            self._line(f"{name}_count", inner, times.number)
 
     def _family(self, name: str, about: str, kind: str, names: Labels, values: Iterable[tuple[Labels, float]]) -> None:
         self._head(name, about, kind)
         for labels, value in sorted(values):
-            self._line(name, names, labels, value)
+            self._line(name, _inner(names, labels), value)
 
     def _head(self, name: str, about: str, kind: str) -> None:
         self._lines += (f"# HELP {name} {about}", f"# TYPE {name} {kind}")
 
-    def _line(self, name: str, names: Labels, labels: Labels, value: float) -> None:
-        inner = ",".join(f'{n}="{_escaped(v)}"' for n, v in zip(names, labels, strict=True))
+    def _line(self, name: str, inner: str, value: float) -> None:
         shown = f"{value:d}" if isinstance(value, int) else repr(value)
         self._lines.append(f"{name}{{{inner}}} {shown}" if inner else f"{name} {shown}")
 
     def done(self) -> str:
         return "\n".join(self._lines) + "\n"
+
+
+def _inner(names: Labels, labels: Labels) -> str:
+    return ",".join(f'{n}="{_escaped(v)}"' for n, v in zip(names, labels, strict=True))
 
 
 def _escaped(value: str) -> str:
