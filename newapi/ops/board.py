@@ -12,14 +12,14 @@ from newapi.base.errors import NotFound
 from newapi.base.units import QUOTA_PER_USD
 from newapi.config.schema import TokenSpec
 from newapi.ops import tokens as ops_tokens
+from newapi.ops import usage
 from newapi.ops import users as ops_users
 from newapi.ops.tokens import TokenView
 from newapi.ops.users import UserView
-from newapi.relay.limits import Period, beginning
-from newapi.store import audit, channels, clock, specs, usage
+from newapi.relay.limits import Period
+from newapi.store import audit, channels, clock, specs
 from newapi.store import tokens as store_tokens
 from newapi.store.database import Database
-from newapi.store.ledger import RecordFilter
 
 
 class Spending(Struct, frozen=True):
@@ -59,13 +59,8 @@ def tokens(db: Database, *, now: float | None = None) -> list[BoardToken]:
         records = store_tokens.select(c)
     told = {r.id: specs.decode(r.spec, TokenSpec, f"token {r.name!r}") for r in records}
     periods: set[Period] = {period for spec in told.values() for period in spec.budget}
-    spent: dict[Period, dict[int, int]] = {period: _spent(db, period, now) for period in periods}
+    spent: dict[Period, dict[int, int]] = {period: usage.spent(db, period, now) for period in periods}
     return [BoardToken(view, told[id], _spending(told[id], id, spent)) for id, view in views.items() if id in told]
-
-
-def _spent(db: Database, period: Period, now: float) -> dict[int, int]:
-    since = RecordFilter(since=beginning(period, now))
-    return {total.token_id: total.quota for total in usage.sums(db, since, ("token",))}
 
 
 def _spending(spec: TokenSpec, id: int, spent: Mapping[Period, Mapping[int, int]]) -> tuple[Spending, ...]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from newapi.base.errors import NewapiError
 from newapi.base.units import usd
 from newapi.config.load import load
+from newapi.ops import usage
 from newapi.ops.apply import plan
 from newapi.ops.live import Alert, Sync
 from newapi.ops.live_hub import Balance, Look
 from newapi.ops.local import Local
-from newapi.relay.limits import Period, beginning
+from newapi.relay.limits import Period
 from newapi.relay.snapshot import Snapshot
 from newapi.store import channels as store_channels
 from newapi.store import clock, maintenance
-from newapi.store import usage as store_usage
 from newapi.store.database import Database
-from newapi.store.ledger import RecordFilter
 
 NEAR = 0.8
 """The share of a budget from which on somebody is told."""
@@ -66,15 +65,10 @@ def _budgets(db: Database, snapshot: Snapshot, now: float) -> Iterable[Alert]:
     limited = {token.id: token for token in snapshot.tokens.values() if token.limit.budget and token.enabled}
     periods: set[Period] = {period for token in limited.values() for period in token.limit.budget}
     for period in sorted(periods):
-        spent = _spent(db, period, now)
+        spent = usage.spent(db, period, now)
         for token in limited.values():
             budget, used = token.limit.budget.get(period, 0), spent.get(token.id, 0)
             if budget and used >= NEAR * budget:
                 share = f"{100 * used // budget} %"
                 level = "error" if used >= budget else "warning"
                 yield Alert("budget", token.name, f"has spent {share} of {usd(budget)} a {period}", level)
-
-
-def _spent(db: Database, period: Period, now: float) -> Mapping[int, int]:
-    sums = store_usage.sums(db, RecordFilter(since=beginning(period, now)), ("token",))
-    return {total.token_id: total.quota for total in sums}

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from newapi.relay.limits import Period, beginning
 from newapi.store.database import Database
 from newapi.store.ledger import RecordFilter
 from newapi.store.usage import BY, By, UsageSum, sums
 
-__all__ = ["BY", "By", "Rate", "UsageSum", "rate", "usage"]
+__all__ = ["BY", "By", "Rate", "UsageSum", "rate", "spent", "usage"]
 _RATE_SECONDS = 60
 
 
@@ -48,3 +49,8 @@ def rate(db: Database, wanted: RecordFilter, *, now: float | None = None) -> Rat
         requests_per_minute=sum(s.requests for s in last),
         tokens_per_minute=sum(s.tokens for s in last),
     )
+
+
+def spent(db: Database, period: Period, now: float) -> dict[int, int]:
+    """Return what each token, by its id, has spent (quota) since the period began that `now` is in."""
+    return {total.token_id: total.quota for total in sums(db, RecordFilter(since=beginning(period, now)), ("token",))}
