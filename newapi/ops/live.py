@@ -22,6 +22,8 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from newapi.frames.sse import write
+
 Topic = Literal["stats", "channels", "logs", "alerts", "system"]
 TOPICS: tuple[Topic, ...] = ("stats", "channels", "logs", "alerts", "system")
 """What can be asked for; `hello` and `gap` are always told."""
@@ -442,5 +444,5 @@ def decode(name: str, data: bytes | str) -> Event | None:
 
 def sse(event: Event, id: str = "") -> bytes:
     """Return an event as a block of a stream of server-sent events."""
-    head = f"id: {id}\n" if id else ""
-    return f"{head}event: {name_of(event)}\ndata: ".encode() + encode(event) + b"\n\n"
+    head = f"id: {id}\n".encode() if id else b""
+    return head + write(encode(event), name_of(event))
