@@ -152,15 +152,9 @@ def series(range: str, step: int, points: list[Point]) -> Series:
     return Series(range=range, step=step, since=points[0].at if points else 0, **columns)
 
 
-class Top(Struct, frozen=True, omit_defaults=True):
-    """What one model, token or channel had in the last hour; `spark` is its requests by the minute, the latest last."""
+class Top(Mover, frozen=True, omit_defaults=True, gc=True):
+    """The same of the last hour; `spark` is its requests by the minute, the latest last."""
 
-    name: str
-    requests: int = 0
-    errors: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    quota: int = 0
     spark: tuple[int, ...] = ()
 
 

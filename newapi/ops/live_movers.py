@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from newapi.ops.live import Mover, Top, Tops
 from newapi.ops.live_tick import CellTick
@@ -22,7 +23,7 @@ MINUTES = 60
 
 
 class Part(Struct, array_like=True):
-    """What one name had."""
+    """What one name had: all numbers of a `Mover`, in its order."""
 
     requests: int = 0
     errors: int = 0
@@ -76,8 +77,7 @@ class Movers(Struct, array_like=True):
     def dearest(self) -> tuple[tuple[Mover, ...], tuple[Mover, ...], tuple[Mover, ...]]:
         """Return the first of each kind."""
         models, tokens, channels = (
-            tuple(Mover(n, p.requests, p.errors, p.tokens_in, p.tokens_out, p.quota) for n, p in _ranked(parts)[:SHOWN])
-            for parts in self.kinds()
+            tuple(Mover(name, *astuple(part)) for name, part in _ranked(parts)[:SHOWN]) for parts in self.kinds()
         )
         return models, tokens, channels
 
@@ -135,15 +135,11 @@ class Hour:
             total.add(movers)
         tops: list[tuple[Top, ...]] = []
         for kind, parts in enumerate(total.kinds()):
-            sparks = {name: [0] * MINUTES for name, _ in _ranked(parts)[:SHOWN]}
+            shown = _ranked(parts)[:SHOWN]
+            sparks = {name: [0] * MINUTES for name, _ in shown}
             for at, movers in minutes:
                 _spark(sparks, movers.kinds()[kind], (at - first) // 60)
-            tops.append(
-                tuple(
-                    Top(n, p.requests, p.errors, p.tokens_in, p.tokens_out, p.quota, tuple(sparks[n]))
-                    for n, p in _ranked(parts)[:SHOWN]
-                )
-            )
+            tops.append(tuple(Top(name, *astuple(part), spark=tuple(sparks[name])) for name, part in shown))
         return Tops(*tops)
 
 
