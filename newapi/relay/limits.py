@@ -21,6 +21,8 @@ from newapi.base.standing import Gauge, Standing
 from newapi.base.units import usd
 
 WINDOW = 60.0
+_HOLDERS = 1000
+"""So many are counted for before those are looked for of whom nothing is to be remembered."""
 Period = Literal["day", "week", "month"]
 Key = tuple[str, int, str]
 """Whose limit it is: `("token", id, "")`, `("user", id, "")`, `("group", user id, group)`."""
@@ -103,6 +105,11 @@ class _Used:
             self.tokens_sum -= entry[1]
             entry[2] = 0.0
 
+    def idle(self, now: float) -> bool:
+        """Return whether there is nothing to remember: nothing under way, in the window, or of a budget."""
+        self.forget(now)
+        return not (self.at_once or self.starts or self.tokens or self.spent)
+
     def spent_in(self, period: Period, start: float) -> int:
         """Return what is spent in the period that began at `start`; of a new one that is nothing."""
         known, spent = self.spent.get(period, (start, 0))
@@ -126,6 +133,8 @@ class Limiter:
         """Take the clock: Unix seconds."""
         self._clock = clock
         self._used: dict[Key, _Used] = {}
+        self._look_at = _HOLDERS
+        """How many there are when the idle ones are forgotten: twice as many as were left the last time."""
         self._tickets: dict[str, Ticket] = {}
 
     async def enter(self, ticket: str, holders: Sequence[Holder], tokens: int, quota: int) -> Standing:
@@ -152,6 +161,9 @@ class Limiter:
             LimitReached: There is no room; nothing is touched.
         """
         now = self._clock()
+        if len(self._used) >= self._look_at:
+            self._used = {key: used for key, used in self._used.items() if not used.idle(now)}
+            self._look_at = max(_HOLDERS, 2 * len(self._used))
         entries = [(self._of(key), limit) for key, limit in holders]
         for used, _ in entries:
             used.forget(now)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newapi.base.standing import Gauge, Standing
+from newapi.relay import limits
 from newapi.relay.limits import Limit, Limiter, LimitReached, Ticket, beginning, ending
 
 KEY = ("token", 1, "")
@@ -137,6 +138,32 @@ def test_what_is_learnt_never_takes_back_what_was_counted() -> None:
     it.limiter.learn(KEY, {"day": (beginning("day", NOON), 40)})
     with pytest.raises(LimitReached):
         it.enter(limit, 0, 11)
+
+
+def test_of_whom_nothing_is_to_be_remembered_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_HOLDERS", 4)
+    it = Stage()
+    once, rate, budget = Limit(at_once=1), Limit(requests=1, tokens=5), Limit(budget={"day": 100})
+
+    def enter(id: int, limit: Limit, quota: int = 0) -> Ticket:
+        return it.limiter.admit([(("token", id, ""), limit)], 5, quota)[1]
+
+    for id in (1, 2):
+        it.limiter.dismiss(enter(id, rate), 5, 0)
+    it.now += 50
+    it.limiter.dismiss(enter(3, rate), 5, 0)
+    enter(4, once)
+    it.limiter.dismiss(enter(5, budget, 100), 5, 100)
+    it.now += 20
+    for id in range(100, 200):
+        it.limiter.dismiss(enter(id, once), 5, 0)
+        assert len(it.limiter._used) <= 8
+    assert {3, 4, 5} < {key[1] for key in it.limiter._used}
+    assert not {1, 2} & {key[1] for key in it.limiter._used}
+    for id, limit in ((3, rate), (4, once), (5, budget)):
+        with pytest.raises(LimitReached):
+            enter(id, limit)
+    enter(1, rate)
 
 
 def test_a_refusal_by_one_limit_touches_no_other() -> None:
