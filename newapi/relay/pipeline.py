@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -25,6 +26,7 @@ from newapi.base.body import unreadable
 from newapi.base.errors import CallerError, NewapiError, NoChannel, UpstreamError
 from newapi.base.mask import mask
 from newapi.billing.estimate import TextCounter, count_body_fast, count_request, count_text, reserve_amount
+from newapi.billing.price import Price
 from newapi.formats.contract import Peek, WriterOptions
 from newapi.ir.request import Request
 from newapi.ir.usage import Usage
@@ -140,17 +142,10 @@ class _Run:
         if entry.write_count is not None and not self._asked_upstream(caller, peek):
             await self._count(peek)
             return
-        rough = self._rough_prompt()
-        amount = reserve_amount(
-            price,
-            rough,
-            peek.max_output,
-            group_ratio=max(c.group_ratio for c in caller.in_groups()),
-            call=call_of(ingress, peek, None),
-        )
+        amount = self._amount(price, peek, max(c.group_ratio for c in caller.in_groups()))
         if holders := _holders(caller, snapshot):
-            id = ingress.request_id
-            self.out.standing = await gateway.limiter.enter(id, holders, rough + peek.max_output, amount)
+            tokens = self._rough_prompt() + peek.max_output
+            self.out.standing = await gateway.limiter.enter(ingress.request_id, holders, tokens, amount)
             self.entered = True
         reservation = await gateway.ledger.obtain(caller, 0 if self._free() else amount)
         self.order = Order(ingress, peek, caller, price, reservation)
@@ -162,6 +157,11 @@ class _Run:
         snapshot = self.snapshot
         models = (model, *snapshot.fallbacks.get(model, ()))
         return any(snapshot.route(c.group, m) for m in models for c in caller.in_groups())
+
+    def _amount(self, price: Price, peek: Peek, group_ratio: Decimal) -> int:
+        """Return the quota to set aside for an answer at a price."""
+        call = call_of(self.ingress, peek, None)
+        return reserve_amount(price, self._rough_prompt(), peek.max_output, group_ratio=group_ratio, call=call)
 
     def _free(self) -> bool:
         """Return whether this endpoint costs nothing: the vendors do not charge for counting."""
@@ -237,13 +237,7 @@ class _Run:
             price = self.snapshot.prices.find(model)
             if price is None:
                 return False
-            amount = reserve_amount(
-                price,
-                self._rough_prompt(),
-                order.peek.max_output,
-                group_ratio=caller.group_ratio,
-                call=call_of(self.ingress, order.peek, None),
-            )
+            amount = self._amount(price, order.peek, caller.group_ratio)
             try:
                 reservation = await self.gateway.ledger.obtain(caller, 0 if self._free() else amount)
             except CallerError as error:
@@ -441,9 +435,9 @@ class _Run:
 
     # -- what goes out -----------------------------------------------------------------
 
-    def _charged(self, status: int) -> None:
-        self.answered = True
-        self.status = status
+    def _charged(self) -> None:
+        """Note that an upstream has served something: from now on it is charged, however it ends."""
+        self.answered, self.status = True, 200
 
     def _served(self, body: bytes = b"") -> None:
         """Charge and log an answer that has arrived whole, before its end goes out; `body` is that of one not streamed.
@@ -451,16 +445,14 @@ class _Run:
         Whoever has seen the end has been charged then, even if this process is killed at that moment.
         """
         assert self.asked is not None  # noqa: S101  (somebody was asked)
-        if not self.answered:
-            self._charged(200)
+        self._charged()
         self.ended = True
         self._note(*self.asked, None)
         self._remember_answer(*self.asked, body)
         self.finish()
 
     async def _begin(self, reply: Reply) -> None:
-        if not self.answered:
-            self._charged(200)
+        self._charged()
         await self.out.begin(reply)
 
     async def refuse(self, error: NewapiError) -> None:
