@@ -74,6 +74,5 @@ async def test_the_log_of_a_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     async with dashboard(tmp_path, "channels") as seen:
         opened: list[tuple[str, str]] = []
         monkeypatch.setattr(seen.app, "open", lambda name, argument="": opened.append((name, argument)))
-        monkeypatch.setattr(type(seen.app), "screen_names", ("channels", "logs"))
         await seen.press("l")
-        assert opened == [("logs", 'channel="openai-main"')]
+        assert opened == [("logs", "channel=openai-main")]
