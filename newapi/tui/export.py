@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from newapi.ops.toml import key, value_of
+from newapi.tui.widgets import words
 
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], now: float) -> Path:
@@ -22,8 +22,7 @@ def write(name: str, rows: Sequence[Mapping[str, Any]], now: float) -> Path:
     """
     if not rows:
         raise ValueError("There is nothing to export here")
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
-    path = Path(f"newapi-{name}-{stamp}.csv").absolute()
+    path = Path(f"newapi-{name}-{words.stamp(now)}.csv").absolute()
     columns = list(rows[0])
     with path.open("x", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -20,16 +19,6 @@ _SAYS_NOTHING = (0, -1, "", None)
 """Values of factors that do not apply."""
 
 
-def clock(at: float) -> str:
-    """Return unix seconds as the time of day here."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
-
-
-def dollars(quota: int) -> str:
-    """Return quota as US dollars, exactly where they are few."""
-    return words.dollars(quota / QUOTA_PER_USD)
-
-
 def status_tone(status: int, end_reason: str = "done") -> str:
     """Return the tone of how a request ended."""
     if status >= 500 or not status:
@@ -44,7 +33,7 @@ def row_lines(row: LogRow, glyphs: Glyphs) -> Iterator[Line]:
     yield (
         (f"{row.status or row.kind} ", f"{status_tone(row.status, row.end_reason)} bold"),
         (row.end_reason, ""),
-        (f"  {clock(row.at)}  ", "dim"),
+        (f"  {words.clock(row.at)}  ", "dim"),
         (row.request_id, "dim"),
     )
     yield ()
@@ -61,7 +50,7 @@ def row_lines(row: LogRow, glyphs: Glyphs) -> Iterator[Line]:
     yield ()
     yield _times(row.first_ms, row.duration_ms)
     yield _tokens(row.tokens_in, row.tokens_cached, row.tokens_out)
-    yield _fact("cost", (dollars(row.quota), "bold"))
+    yield _fact("cost", (words.cost(row.quota), "bold"))
 
 
 def trace_lines(trace: Trace, width: int, glyphs: Glyphs) -> Iterator[Line]:
@@ -69,7 +58,7 @@ def trace_lines(trace: Trace, width: int, glyphs: Glyphs) -> Iterator[Line]:
     yield (
         (f"{trace.status or trace.kind} ", f"{status_tone(trace.status, trace.end_reason)} bold"),
         (trace.end_reason, ""),
-        (f"  {clock(trace.created_at)}  ", "dim"),
+        (f"  {words.clock(trace.created_at)}  ", "dim"),
         (trace.request_id, "dim"),
     )
     yield ()
@@ -174,7 +163,7 @@ def _bill(trace: Trace, width: int) -> Iterator[Line]:
         (f"  {trace.quota:,} quota", "dim"),
     )
     if trace.refunded:
-        yield (("given back ", "dim"), (dollars(trace.refunded), "good"), (f"  {trace.refunded:,} quota", "dim"))
+        yield (("given back ", "dim"), (words.cost(trace.refunded), "good"), (f"  {trace.refunded:,} quota", "dim"))
 
 
 def _bill_row(what: str, count: str, each: str, factor: str, usd: str, width: int, tone: str) -> Line:

@@ -265,7 +265,7 @@ class ChannelsScreen(Editing[Item]):
         yield said(
             "first token", words.millis(live.first_p50_ms or None), f", to the end {words.millis(live.p95_ms)} (p95)"
         )
-        yield said("cost", f"{words.dollars(live.quota_per_hour / QUOTA_PER_USD)} in the last hour")
+        yield said("cost", f"{words.cost(live.quota_per_hour)} in the last hour")
         found = self.model.top("channels", live.name)
         if found is not None and any(found.spark):
             yield said("last hour", (sparkline(found.spark, 30, ascii=self.tui.glyphs.ascii), "accent"))
@@ -461,8 +461,7 @@ def _ms(ms: int) -> Piece:
 
 
 def _cost(row: ChannelRow) -> Piece:
-    usd = row.quota_per_hour / QUOTA_PER_USD
-    return words.dollars(usd), "" if usd else "dim"
+    return words.cost(row.quota_per_hour), "" if row.quota_per_hour else "dim"
 
 
 def _keys(item: Item, _: int) -> Piece:
@@ -487,7 +486,7 @@ def _told(view: ChannelView, now: float) -> Iterator[Line]:
         yield said("tested", f"{words.ago(now - view.tested_at)} ago, {words.millis(view.response_ms)}")
     if view.balance_at:
         yield said("balance", f"{words.dollars(view.balance)}, {words.ago(now - view.balance_at)} ago")
-    yield said("used", words.dollars(view.used / QUOTA_PER_USD))
+    yield said("used", words.cost(view.used))
     yield ()
     yield head("routing")
     yield said("groups", ", ".join(spec.groups))

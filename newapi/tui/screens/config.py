@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from msgspec import Struct
@@ -82,7 +81,7 @@ class ConfigScreen(GridScreen[Generation]):
                 "age",
                 "applied",
                 lambda g: self.model.now - g.created_at,
-                lambda g, _: _date(g.created_at),
+                lambda g, _: words.date(g.created_at, zone=""),
                 kind="seconds",
                 width=17,
             ),
@@ -134,7 +133,8 @@ class ConfigScreen(GridScreen[Generation]):
             yield f"{system.sync}{f': {system.differences} differences' if system.differences else ''}", tone
 
     def detail(self, row: Generation) -> Iterator[Line]:
-        yield said("applied", f"{_date(row.created_at)}, {words.ago(self.model.now - row.created_at)} ago")
+        age = self.model.now - row.created_at
+        yield said("applied", f"{words.date(row.created_at, zone='')}, {words.ago(age)} ago")
         yield said("by", row.who)
         yield said("source", row.source or words.NONE)
         if row.current:
@@ -260,7 +260,3 @@ def _shown(changes: Sequence[Change]) -> Iterator[Line]:
             yield (("… and more: newapi diff shows all of it", "dim"),)
             return
         yield ((text, _TONES.get(sign, "")),)
-
-
-def _date(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") if at else "never"

@@ -26,7 +26,7 @@ from newapi.tui.frame import Piece, fitting
 from newapi.tui.glyphs import Glyphs
 from newapi.tui.model import Model
 from newapi.tui.screen import LiveScreen
-from newapi.tui.traced import clock, row_lines, status_tone, trace_lines
+from newapi.tui.traced import row_lines, status_tone, trace_lines
 from newapi.tui.widgets import filter as filters
 from newapi.tui.widgets import tones, words
 from newapi.tui.widgets.filter import Filter, Value
@@ -312,7 +312,7 @@ def _columns(glyphs: Glyphs) -> Iterator[Column[LogRow]]:
     def usd(row: LogRow) -> Value:
         return row.quota / QUOTA_PER_USD
 
-    yield Column("time", "time", lambda r: clock(r.at), lambda r, _: (clock(r.at), "dim"), width=8)
+    yield Column("time", "time", lambda r: words.clock(r.at), lambda r, _: (words.clock(r.at), "dim"), width=8)
     yield Column(
         "status",
         "st",
@@ -355,7 +355,7 @@ def _columns(glyphs: Glyphs) -> Iterator[Column[LogRow]]:
         "cost",
         "cost",
         usd,
-        lambda r, _: words.dollars(r.quota / QUOTA_PER_USD) if r.quota else "",
+        lambda r, _: words.cost(r.quota) if r.quota else "",
         "usd",
         8,
         right=True,

@@ -161,17 +161,19 @@ def _columns(kind: TopKind, *, ascii: bool, sparks: bool) -> list[Column[Top]]:
         Column("name", kind.upper(), lambda t: t.name, least=10, most=30),
         Column("requests", "req", lambda t: t.requests, lambda t, _: words.compact(t.requests), width=5, right=True),
         Column(
-            "cost", "$/h", lambda t: t.quota / QUOTA_PER_USD, lambda t, _: _dollars(t), kind="usd", width=6, right=True
+            "cost",
+            "$/h",
+            lambda t: t.quota / QUOTA_PER_USD,
+            lambda t, _: words.cost(t.quota),
+            kind="usd",
+            width=6,
+            right=True,
         ),
     ]
     if sparks:
         spark = lambda t, width: (sparkline(t.spark, width, ascii=ascii), "s1")  # noqa: E731
         columns.append(Column("hour", "hour", lambda t: t.requests, spark, width=8, priority=2))
     return columns
-
-
-def _dollars(top: Top) -> str:
-    return words.dollars(top.quota / QUOTA_PER_USD)
 
 
 def _numbers(model: Model) -> Iterator[Piece]:
@@ -181,8 +183,8 @@ def _numbers(model: Model) -> Iterator[Piece]:
         return Content.assemble((value, style), f" {what}")
 
     yield 0, number(str(stats.in_flight), f"in flight, {stats.streams} streaming")
-    yield 1, number(words.dollars(stats.today / QUOTA_PER_USD), "today")
-    yield 3, number(words.dollars(stats.month / QUOTA_PER_USD), "this month")
+    yield 1, number(words.cost(stats.today), "today")
+    yield 3, number(words.cost(stats.month), "this month")
     up = sum(row.state == "up" for row in model.channels.values())
     off = sum(row.state == "disabled" for row in model.channels.values())
     total = len(model.channels) - off

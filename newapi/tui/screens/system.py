@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -99,13 +98,13 @@ class SystemScreen(LiveScreen):
         system = model.system
         yield system.database or words.NONE, "bold"
         if system.database_bytes:
-            yield f"  {_size(system.database_bytes)}", ""
+            yield f"  {words.size(system.database_bytes)}", ""
 
     def _ledger(self, model: Model) -> Iterator[tuple[str, str]]:
         processes = model.system.processes
         waiting, failing = sum(p.ledger_queue for p in processes), sum(p.ledger_failures for p in processes)
         yield f"{waiting:,}", "bold $text-warning" if waiting >= _QUEUED else "bold"
-        yield f" settlements wait  journal {_size(sum(p.journal_bytes for p in processes))}", ""
+        yield f" settlements wait  journal {words.size(sum(p.journal_bytes for p in processes))}", ""
         if failing:
             yield f"  the database refused {_many(failing, 'batch', 'batches')} in a row", "bold $text-error"
 
@@ -137,7 +136,13 @@ class SystemScreen(LiveScreen):
             "up", "up", since, lambda p, _: words.ago(since(p)), kind="seconds", width=6, right=True, priority=2
         )
         yield Column(
-            "memory", "memory", lambda p: p.memory, lambda p, _: _size(p.memory), kind="number", width=9, right=True
+            "memory",
+            "memory",
+            lambda p: p.memory,
+            lambda p, _: words.size(p.memory),
+            kind="number",
+            width=9,
+            right=True,
         )
         yield Column("lag", "loop lag", lambda p: p.loop_lag_ms, _lag, kind="ms", width=8, right=True, priority=1)
         yield number("in_flight", "in flight", 9, 1)
@@ -148,7 +153,7 @@ class SystemScreen(LiveScreen):
             "journal",
             "journal",
             lambda p: p.journal_bytes,
-            lambda p, _: _size(p.journal_bytes),
+            lambda p, _: words.size(p.journal_bytes),
             kind="number",
             width=9,
             right=True,
@@ -184,8 +189,7 @@ class SystemScreen(LiveScreen):
             self.notify("The database of another machine is backed up there", severity="warning")
             return
         config = source.config
-        stamp = _stamp(self.model.now)
-        field = Field("file", "file", f"newapi-{stamp}.db", "where the copy goes", _new_file)
+        field = Field("file", "file", f"newapi-{words.stamp(self.model.now)}.db", "where the copy goes", _new_file)
         question = Ask("Copy the database?", lambda said: f"newapi db backup {said['file']}", fields=[field])
         self.act(question, lambda _, said: _back_up(config, said), lambda told: told)
 
@@ -231,7 +235,7 @@ def _back_up(config: Path, said: Answers) -> str:
         done = database.backup(local.db, Path(said["file"]))
     finally:
         local.db.close()
-    return f"Copied to {done.file}, {_size(done.bytes)}"
+    return f"Copied to {done.file}, {words.size(done.bytes)}"
 
 
 def _new_file(text: str) -> None:
@@ -241,23 +245,9 @@ def _new_file(text: str) -> None:
         raise ValueError("there is a file of that name")
 
 
-def _stamp(now: float) -> str:
-    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
-
-
 def _lag(process: Process, _: int) -> tones.Piece:
     return words.millis(process.loop_lag_ms), "bad" if process.loop_lag_ms >= _LAGGING_MS else ""
 
 
 def _many(count: int, one: str, several: str) -> str:
     return f"{count:,} {one if count == 1 else several}"
-
-
-def _size(count: int) -> str:
-    """Return bytes for people."""
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
@@ -202,9 +201,9 @@ class TokensScreen(GridScreen[BoardToken]):
         yield said("owner", view.user)
         yield said("group", view.group or "its owner's")
         yield said("key", f"…{view.key_hint}")
-        yield said("made", f"{_date(view.created_at)} by {'the file' if view.managed else 'a command'}")
+        yield said("made", f"{words.date(view.created_at)} by {'the file' if view.managed else 'a command'}")
         yield said("last used", self._ago(view.accessed_at))
-        yield said("expires", _date(view.expires_at) if view.expires_at else "never")
+        yield said("expires", words.date(view.expires_at))
         yield ()
         yield head("spending")
         yield said("used", _money(view.used))
@@ -217,7 +216,7 @@ class TokensScreen(GridScreen[BoardToken]):
         found = self.model.top("tokens", view.name)
         if found is not None and any(found.spark):
             yield said("last hour", (sparkline(found.spark, 30, ascii=self._ascii), "accent"))
-            yield said("", f"{words.compact(found.requests)} requests, {words.dollars(found.quota / QUOTA_PER_USD)}")
+            yield said("", f"{words.compact(found.requests)} requests, {words.cost(found.quota)}")
         yield ()
         yield head("limits")
         yield said("requests", _a_minute(spec.requests_per_minute))
@@ -491,11 +490,11 @@ def _share(token: BoardToken) -> float | None:
 
 
 def _money(quota: int) -> Piece:
-    return words.dollars(quota / QUOTA_PER_USD), "" if quota else "dim"
+    return words.cost(quota), "" if quota else "dim"
 
 
 def _left(view: TokenView) -> Piece:
-    return words.dollars(max(0, view.remaining) / QUOTA_PER_USD), "" if view.remaining > 0 else "bad"
+    return words.cost(max(0, view.remaining)), "" if view.remaining > 0 else "bad"
 
 
 def _limit(token: BoardToken, _: int) -> Piece:
@@ -512,9 +511,4 @@ def _a_minute(limit: int) -> str:
 
 
 def _of(spending: Spending) -> str:
-    spent, budget = spending.spent / QUOTA_PER_USD, spending.budget / QUOTA_PER_USD
-    return f"{words.dollars(spent)} of {words.dollars(budget)}"
-
-
-def _date(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC") if at else "never"
+    return f"{words.cost(spending.spent)} of {words.cost(spending.budget)}"

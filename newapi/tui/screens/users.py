@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import ClassVar, cast
 
 import msgspec
@@ -73,7 +72,7 @@ class UsersScreen(GridScreen[BoardUser]):
                 "spend",
                 "spent",
                 lambda u: u.view.used / QUOTA_PER_USD,
-                lambda u, _: (words.dollars(u.view.used / QUOTA_PER_USD), "" if u.view.used else "dim"),
+                lambda u, _: (words.cost(u.view.used), "" if u.view.used else "dim"),
                 kind="usd",
                 width=9,
                 priority=1,
@@ -139,7 +138,7 @@ class UsersScreen(GridScreen[BoardUser]):
     def _balance(self, user: BoardUser, _: int) -> Piece:
         if user.view.unlimited:
             return "any" if self.tui.glyphs.ascii else "∞", "dim"
-        return words.dollars(user.view.quota / QUOTA_PER_USD), "bad" if _is_empty(user) else ""
+        return words.cost(user.view.quota), "bad" if _is_empty(user) else ""
 
     def detail(self, row: BoardUser) -> Iterator[Line]:
         view = row.view
@@ -148,23 +147,23 @@ class UsersScreen(GridScreen[BoardUser]):
         yield said("group", view.group)
         yield said("shown as", view.display_name or words.NONE)
         yield said("email", view.email or words.NONE)
-        yield said("made", _date(view.created_at))
-        yield said("signed in", _date(view.last_login_at))
-        yield said("token used", _date(row.seen_at))
+        yield said("made", words.date(view.created_at))
+        yield said("signed in", words.date(view.last_login_at))
+        yield said("token used", words.date(row.seen_at))
         yield said("password", "has one" if view.has_password else "none: cannot sign in with one")
         if view.remark:
             yield said("remark", view.remark)
         yield ()
         yield head("money")
         yield said("balance", self._balance(row, 0))
-        yield said("spent", words.dollars(view.used / QUOTA_PER_USD))
+        yield said("spent", words.cost(view.used))
         yield said("requests", words.compact(view.requests))
         yield said("tokens", str(row.tokens))
         yield ()
         yield head("invitations")
         yield said("code", view.aff_code or words.NONE)
         yield said("invited", str(view.aff_count))
-        yield said("reward", f"{words.dollars(view.aff_quota / QUOTA_PER_USD)} left")
+        yield said("reward", f"{words.cost(view.aff_quota)} left")
 
     # -- acts --------------------------------------------------------------------------------
 
@@ -190,7 +189,7 @@ class UsersScreen(GridScreen[BoardUser]):
             Ask(
                 f"Top up {called('user', names)}",
                 command,
-                what=[f"{u.view.name} has {words.dollars(u.view.quota / QUOTA_PER_USD)}" for u in users[:6]],
+                what=[f"{u.view.name} has {words.cost(u.view.quota)}" for u in users[:6]],
                 fields=[Field("amount", "Amount", hint="$10, or -$10 to take it away", check=_amount)],
                 yes="top up",
             ),
@@ -297,7 +296,3 @@ def _seen(user: BoardUser) -> float:
 
 def _is_empty(user: BoardUser) -> bool:
     return not user.view.unlimited and user.view.quota <= 0
-
-
-def _date(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC") if at else "never"

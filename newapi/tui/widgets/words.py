@@ -1,8 +1,11 @@
-"""Numbers as people read them in a narrow column."""
+"""Numbers and times as people read them in a narrow column."""
 
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
+
+from newapi.base.units import QUOTA_PER_USD
 
 NONE = "–"
 """What stands where nothing is known."""
@@ -60,6 +63,21 @@ def dollars(usd: float | None) -> str:
     return f"{sign}${usd:.2f}"
 
 
+def cost(quota: int) -> str:
+    """Return quota as `dollars` does."""
+    return dollars(quota / QUOTA_PER_USD)
+
+
+def size(count: int) -> str:
+    """Return bytes as `512 B`, `1.2 kB`, `183.5 MB`."""
+    left = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if left < 1000:
+            return f"{left:.0f} {unit}" if unit == "B" else f"{left:.1f} {unit}"
+        left /= 1000
+    return f"{left:.1f} TB"
+
+
 def span(seconds: float | None) -> str:
     """Return how long as `5s`, `2m5s`, `3h`, `4d`: the two largest units at most."""
     if seconds is None or not math.isfinite(seconds):
@@ -84,3 +102,18 @@ def ago(seconds: float | None) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{letter}"
     return f"{max(0, int(seconds))}s"
+
+
+def clock(at: float) -> str:
+    """Return unix seconds as the time of day here."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+
+
+def date(at: float, *, zone: str = " UTC") -> str:
+    """Return unix seconds as `2026-11-24 16:13 UTC`, the last with `zone`; 0 is never."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}{zone}" if at else "never"
+
+
+def stamp(at: float) -> str:
+    """Return unix seconds as they stand in the name of a file, `20261124-161347` in UTC."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y%m%d-%H%M%S}"

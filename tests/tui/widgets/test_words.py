@@ -42,6 +42,15 @@ from newapi.tui.widgets import words
         ("ago", 59.9, "59s"),
         ("ago", -3, "0s"),
         ("ago", 7300, "2h"),
+        ("cost", 2_107_000, "$4.21"),
+        ("cost", 2100, "$0.0042"),
+        ("size", 512, "512 B"),
+        ("size", 1234, "1.2 kB"),
+        ("size", 183_500_800, "183.5 MB"),
+        ("size", 2 * 10**12, "2.0 TB"),
+        ("date", 1_764_000_827, "2025-11-24 16:13 UTC"),
+        ("date", 0, "never"),
+        ("stamp", 1_764_000_827, "20251124-161347"),
     ],
 )
 def test_words(function: str, value: float | None, said: str) -> None:
