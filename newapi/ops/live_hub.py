@@ -210,8 +210,8 @@ class Hub:
         return self._book.rows((seen.channels for seen in self._processes.values()), second)
 
     def alerts(self, second: int, now: float) -> tuple[Alert, ...]:
-        """Return all alerts in force after `second`, whoever watches."""
-        return self._alerts_of(self.channel_rows(second), now)
+        """Return all alerts in force after `second`, the one that was closed last, whoever watches."""
+        return self._alerts if self._watched else self._alerts_of(self.channel_rows(second), now)
 
     def _alerts_now(self, now: float) -> tuple[Alert, ...]:
         return self._alerts_of(self._told, now)

@@ -163,6 +163,20 @@ def test_an_alert_keeps_its_beginning_and_goes_when_it_is_over() -> None:
     assert (system.generation, system.sync, system.differences, system.database_bytes) == (4, "in sync", 0, 100)
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_alerts_are_known_whoever_watches(watched: bool) -> None:
+    hub = Hub()
+    hub.looked(Look((Alert("budget", "t", "80 %"),), 4, "drifted", 2, 100))
+    for second, states in enumerate((("tripped", "up"), ("up", "resting"), ("up", "up"))):
+        hub.take(tick(channels=[channel(id, state) for id, state in enumerate(states, 1)], full=True), START + second)
+        hub.close(START + second, START + second + 1.0, watched=watched)
+        known = {(a.kind, a.subject, a.since) for a in hub.alerts(START + second, START + second + 1.0)}
+        expected = {("budget", "t", START + 1.0)}
+        expected |= {("channel_tripped", "c1", START + 1.0)} if second == 0 else set()
+        expected |= {("channel_resting", "c2", START + 2.0)} if second == 1 else set()
+        assert known == expected
+
+
 def test_what_nobody_watches_is_counted_and_not_told() -> None:
     hub = Hub()
     hub.take(tick(cells=[cell(quota=3)], channels=[channel()], full=True), START)
