@@ -92,7 +92,10 @@ def reached(server: str) -> str:
         return server
     with _lock:
         tunnel = _open.get(server)
-        if tunnel is None or tunnel.process.poll() is not None:
+        if tunnel is not None and tunnel.process.poll() is not None:
+            _open.pop(server).close()
+            tunnel = None
+        if tunnel is None:
             tunnel = _open[server] = _begin(server)
         return f"unix:{tunnel.directory / 's'}"
 
@@ -103,6 +106,9 @@ def close_all() -> None:
         for tunnel in _open.values():
             tunnel.close()
         _open.clear()
+
+
+atexit.register(close_all)
 
 
 def _begin(server: str) -> _Tunnel:
@@ -120,7 +126,6 @@ def _begin(server: str) -> _Tunnel:
     # Not standard input: that is the command's. ssh asks for what it needs on the terminal, and says what is wrong.
     process = subprocess.Popen([*argv, "--", place.destination], stdin=subprocess.DEVNULL)  # noqa: S603
     tunnel = _Tunnel(process, directory)
-    atexit.register(close_all)
     try:
         _wait(server, tunnel)
     except BaseException:

@@ -74,6 +74,20 @@ def test_one_ssh_carries_the_socket_there_and_is_ended(called: Path, tmp_path: P
     assert not path.parent.exists()
 
 
+def test_an_ssh_that_has_ended_leaves_nothing_and_another_takes_its_place(called: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(there))
+        listener.listen()
+        before = Path(reached(f"ssh://host{there}").removeprefix("unix:"))
+        tunnel._open[f"ssh://host{there}"].process.kill()
+        tunnel._open[f"ssh://host{there}"].process.wait(10)
+        after = Path(reached(f"ssh://host{there}").removeprefix("unix:"))
+    assert len(called.read_text().splitlines()) == 2
+    assert after.parent.exists()
+    assert not before.parent.exists()
+
+
 def test_ssh_that_fails_is_told(called: Path) -> None:
     with pytest.raises(NoTunnel, match="it left with 255") as told:
         reached("ssh://unreachable.test")
