@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Literal
 
@@ -46,9 +47,8 @@ class Worker:
         self._doors = [socket.socket(fileno=fd) for fd in assignment.doors]
         self._number = assignment.slot if len(self._doors) > 1 else 0
         self._looking = asyncio.Lock()
-        self._looks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._told = Processes(0, 0, ())
-        self._recovering: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._line = Line(self._heard, self._orphaned)
         self._server = HttpServer(
@@ -104,16 +104,19 @@ class Worker:
         match message:
             case Told(processes):
                 self._told = processes
-                look = asyncio.get_running_loop().create_task(self._look_after())
-                self._looks.add(look)
-                look.add_done_callback(self._looks.discard)
+                self._do(self._look_after())
             case Drain(seconds):
                 self._drain_seconds = seconds
                 self._server.should_exit = True
             case Recover():
-                self._recovering = asyncio.get_running_loop().create_task(self._recover())
+                self._do(self._recover())
             case _:
                 raise NewapiError(f"the supervisor does not say {message!r}")
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _look_after(self) -> None:
         """Accept what comes to the doors that have nobody who serves, those among them that are this worker's share."""
