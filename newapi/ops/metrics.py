@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -33,7 +33,7 @@ MODELS = 500
 OTHER = "other"
 _SHOWN_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000)
 """Of the classes in which times are counted, those whose bounds are told."""
-_STATES: tuple[ChannelState, ...] = ("up", "half_open", "resting", "tripped", "disabled")
+_STATES: tuple[ChannelState, ...] = get_args(ChannelState)
 _TOKEN_TYPES = (
     *("input", "output", "cache_read", "cache_write", "reasoning"),
     *("audio_in", "audio_out", "image_in", "image_out"),
@@ -45,6 +45,7 @@ _GONE = 499
 _LIMITS = {"rejected_rate": "rate", "rejected_quota": "quota", "rejected_auth": "auth"}
 
 
+K = TypeVar("K")
 Labels: TypeAlias = tuple[str, ...]
 
 
@@ -129,13 +130,12 @@ class Totals(Struct, array_like=True):
             ("estimate", cell.estimated),
             ("none", cell.uncounted),
         ):
-            if number:
-                self.sources[source] = self.sources.get(source, 0) + number
+            _add(self.sources, source, number)
 
 
-def _add(into: dict[Labels, int], labels: Labels, number: int) -> None:
+def _add(into: dict[K, int], key: K, number: int) -> None:
     if number:
-        into[labels] = into.get(labels, 0) + number
+        into[key] = into.get(key, 0) + number
 
 
 def _sum(into: dict[Labels, Times], labels: Labels, classes: Histogram, total: int) -> None:

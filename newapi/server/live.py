@@ -336,9 +336,8 @@ class Live:
         """Return everything for Prometheus."""
         self._look_if_due(asyncio.get_running_loop().time())
         hub = self.hub
-        moment = metrics.Moment(hub.system(self._last), tuple(hub.channel_rows(self._last).values()))
-        moment.balances, moment.open = hub.balances, hub.open()
-        return metrics.text(self.totals, moment)
+        channels = tuple(hub.channel_rows(self._last).values())
+        return metrics.text(self.totals, metrics.Moment(hub.system(self._last), channels, hub.balances, hub.open()))
 
     # -- the database --------------------------------------------------------------------------
 
