@@ -133,7 +133,11 @@ class Router:
             if not looked and (len(tier) > 1 or len(best.keys) > 1):
                 preferred, looked = prefers(caller, model), True
             place = (caller.group, model, best.priority)
-            yield from self._tier(tier, snapshot.routing, place, stream, preferred, later)
+            for channel, key in self._tier(tier, snapshot.routing, place, stream, preferred, later):
+                if self._health.admits(channel, key, model, self._clock()):
+                    yield channel, key
+                else:
+                    later.append((channel, key))
         now = self._clock()
         until = {candidate: self._health.waits(*candidate, model, now) for candidate in later}
         if passed is not None:
@@ -154,14 +158,11 @@ class Router:
         preferred: Preferred | None,
         resting: list[tuple[Channel, int]],
     ) -> Iterator[tuple[Channel, int]]:
-        """Yield the candidates of one priority; those that rest go into `resting`."""
-        health, model, now = self._health, place[1], self._clock()
-        if len(tier) == 1 and len(tier[0].keys) == 1:  # most often there is nothing to choose
-            if health.admits(tier[0], 0, model, now):
-                yield tier[0], 0
-            else:
-                resting.append((tier[0], 0))
+        """Yield the candidates of one priority in order; where there is a choice, those that rest go into `resting`."""
+        if len(tier) == 1 and len(tier[0].keys) == 1:  # most often there is none
+            yield tier[0], 0
             return
+        health, model, now = self._health, place[1], self._clock()
         left: list[Channel] = []
         for channel in tier:
             if all(health.rests(channel, key, model, now) for key in range(len(channel.keys))):
@@ -188,15 +189,8 @@ class Router:
                 key = same[0] if same else self._turns(channel, keys)
             at = keys.index(key)
             more += ((channel, k) for k in (*keys[at + 1 :], *keys[:at]))
-            if health.admits(channel, key, model, self._clock()):
-                yield channel, key
-            else:
-                resting.append((channel, key))
-        for channel, key in more:
-            if health.admits(channel, key, model, self._clock()):
-                yield channel, key
-            else:
-                resting.append((channel, key))
+            yield channel, key
+        yield from more
 
     def _awake(self, channel: Channel, model: str, resting: list[tuple[Channel, int]]) -> Sequence[int]:
         now = self._clock()
