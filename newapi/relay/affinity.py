@@ -138,11 +138,10 @@ class Affinity:
 
     def served(self, place: Place, channel: int, key: str, until: float) -> None:
         """Note who has served a conversation; until then (unix seconds) it is who is asked next."""
-        held = self._held.get(place)
-        known = held is not None and (held.channel, held.key) == (channel, key)
-        self._put(place, _Held(channel, key, until))
-        if not known:  # that it goes on is known wherever it goes on
-            self._publish(_ENCODE(_Word(place, _Held(channel, key, until))))
+        before, held = self._held.get(place), _Held(channel, key, until)
+        self._put(place, held)
+        if before is None or (before.channel, before.key) != (channel, key):  # that it goes on is known where it does
+            self._publish(_ENCODE(_Word(place, held)))
 
     def hear(self, word: bytes) -> None:
         """Take over what another process tells (or this one, which changes nothing)."""
