@@ -87,7 +87,6 @@ def apply(
     now = time.time() if now is None else now
     keys = _keys(config, local.vault)  # outside of the transaction: a reference may take its time
     with local.db.writing() as c:
-        clock.lock(c)
         there = declared.read(c)
         if base is not None and there.generation != base:
             message = f"Generation {there.generation} was applied meanwhile; this plan was made on {base}"

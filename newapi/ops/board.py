@@ -17,7 +17,7 @@ from newapi.ops import users as ops_users
 from newapi.ops.tokens import TokenView
 from newapi.ops.users import UserView
 from newapi.relay.limits import Period
-from newapi.store import audit, channels, clock, specs
+from newapi.store import audit, channels, specs
 from newapi.store import tokens as store_tokens
 from newapi.store.database import Database
 
@@ -101,7 +101,6 @@ def detach(db: Database, kind: Literal["channel", "token"], name: str, *, who: s
     """
     now = time.time() if now is None else now
     with db.writing() as c:
-        clock.lock(c)
         if kind == "channel":
             found = channels.select(c, name=name) or (channels.select(c, ids=[int(name)]) if name.isdecimal() else [])
             if not found or not found[0].managed:

@@ -22,7 +22,7 @@ from newapi.config.schema import ChannelSpec
 from newapi.ops.apply import BY_HAND
 from newapi.ops.legacy import NAME_LIMIT, Told
 from newapi.ops.local import Local
-from newapi.store import audit, channels, clock, rests, sealed, specs
+from newapi.store import audit, channels, rests, sealed, specs
 from newapi.store.channels import ChannelRecord, State
 from newapi.store.database import Connection, Database
 
@@ -164,7 +164,6 @@ def create(local: Local, drafts: Sequence[Draft], *, who: str, now: float | None
     now = time.time() if now is None else now
     ids: list[int] = []
     with local.db.writing() as c:
-        clock.lock(c)
         taken = set(channels.names(c))
         for draft in drafts:
             name = _free(_named(draft.name), taken)
@@ -220,7 +219,6 @@ def edit(
     """
     now = time.time() if now is None else now
     with local.db.writing() as c:
-        clock.lock(c)
         before = _find(c, id)
         told = change(before)
         spec, states = told.spec, dict(before.key_states)
@@ -260,7 +258,6 @@ def switch(
     now = time.time() if now is None else now
     changed = 0
     with db.writing() as c:
-        clock.lock(c)
         for record in channels.select(c, ids=ids):
             view = _view(record)
             enabled = state == "enabled"
@@ -296,7 +293,6 @@ def delete(db: Database, ids: Collection[int], *, who: str, now: float | None = 
     """Delete channels and the keys that were kept for them; return how many there were. Their records stay."""
     now = time.time() if now is None else now
     with db.writing() as c:
-        clock.lock(c)
         gone = [_view(record) for record in channels.select(c, ids=ids)]
         channels.delete(c, [view.id for view in gone])
         _forget(c, {reference for view in gone for reference in _held(view.spec)})
@@ -321,7 +317,6 @@ def copy(local: Local, id: int, *, suffix: str, keep_counters: bool, who: str, n
     """
     now = time.time() if now is None else now
     with local.db.writing() as c:
-        clock.lock(c)
         view = _find(c, id)
         columns: dict[str, Any] = {
             "name": _free(_named((view.name + suffix)[:NAME_LIMIT]), channels.names(c)),
@@ -366,7 +361,6 @@ def switch_keys(
     """
     now = time.time() if now is None else now
     with db.writing() as c:
-        clock.lock(c)
         view = _find(c, id)
         chosen = range(len(view.references)) if positions is None else _positions(view, positions)
         states = dict(view.key_states)
@@ -392,7 +386,6 @@ def delete_keys(db: Database, id: int, positions: Iterable[int], *, who: str, no
     """
     now = time.time() if now is None else now
     with db.writing() as c:
-        clock.lock(c)
         view = _find(c, id)
         gone = set(_positions(view, positions))
         left = [i for i in range(len(view.references)) if i not in gone]

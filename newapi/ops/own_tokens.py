@@ -17,7 +17,7 @@ from newapi.base.units import QUOTA_PER_USD
 from newapi.config.schema import TokenSpec
 from newapi.ops.local import Local
 from newapi.ops.users import MAX_QUOTA
-from newapi.store import audit, clock, specs
+from newapi.store import audit, specs
 from newapi.store import tokens as store
 from newapi.store.database import Connection
 from newapi.store.keys import hash_key, new_key
@@ -164,7 +164,6 @@ def create(local: Local, owner: Owner, wanted: Wanted, *, limit: int = MAX_TOKEN
         **local.vault.columns(key),
     }
     with local.db.writing() as c:
-        clock.lock(c)
         if store.owned(c, owner.id, limit=1)[1] >= limit:
             raise CallerError(f"A user has at most {limit} tokens")
         id = store.insert(c, columns)
@@ -180,7 +179,6 @@ def change(local: Local, owner: Owner, id: int, wanted: Wanted, *, now: float) -
         CallerError: A value that makes no sense, or a group that the owner may not use.
     """
     with local.db.writing() as c:
-        clock.lock(c)
         record = _mine(c, owner.id, id)
         if wanted.group == record.group:
             wanted = replace(wanted, group=None)  # it may keep what it has
@@ -216,7 +214,6 @@ def set_enabled(local: Local, owner: Owner, id: int, enabled: bool, *, now: floa
         CallerError: One that has expired, or has nothing left, is to be turned on.
     """
     with local.db.writing() as c:
-        clock.lock(c)
         record = _mine(c, owner.id, id)
         why = _spent(record, now)
         if enabled and why:
@@ -231,7 +228,6 @@ def set_enabled(local: Local, owner: Owner, id: int, enabled: bool, *, now: floa
 def delete(local: Local, owner: Owner, ids: Sequence[int], *, now: float) -> int:
     """Delete those of the tokens that are the owner's; return how many."""
     with local.db.writing() as c:
-        clock.lock(c)
         records = [r for id in dict.fromkeys(ids) for r in store.select(c, id=id, user_id=owner.id)]
         for record in records:
             store.delete(c, record.id)

@@ -16,7 +16,7 @@ from newapi.config.schema import TokenSpec
 from newapi.ops.apply import token_columns
 from newapi.ops.local import Local
 from newapi.ops.vault import expiry, quota_of
-from newapi.store import audit, clock, specs, tokens, users
+from newapi.store import audit, specs, tokens, users
 from newapi.store.database import Database
 from newapi.store.keys import new_key
 from newapi.store.tokens import TokenRecord
@@ -63,7 +63,6 @@ def create(local: Local, name: str, spec: TokenSpec, *, who: str, now: float | N
     now = time.time() if now is None else now
     key = local.vault.key_of(spec)
     with local.db.writing() as c:
-        clock.lock(c)
         user_id = tokens.find_user(c, spec.user)
         if user_id is None:
             raise NotFound(f"There is no user {spec.user!r}{_nearest(spec.user, tokens.user_names(local.db))}")
@@ -124,7 +123,6 @@ def change(
     """
     now = time.time() if now is None else now
     with local.db.writing() as c:
-        clock.lock(c)
         record = _find(local.db, name)
         group: str | None = fields.get("group")
         if group not in (None, "default") and not users.group_exists(c, group or ""):
@@ -167,7 +165,6 @@ def rotate(local: Local, name: str, *, key: str = "", who: str, now: float | Non
     now = time.time() if now is None else now
     secret = local.vault.resolve(key) if key else Secret(new_key())
     with local.db.writing() as c:
-        clock.lock(c)
         record = _find(local.db, name)
         columns = local.vault.columns(secret)
         if tokens.select(c, key_hash=columns["key_hash"]):
@@ -202,7 +199,6 @@ def delete(db: Database, name: str, *, who: str, now: float | None = None) -> To
     """
     now = time.time() if now is None else now
     with db.writing() as c:
-        clock.lock(c)
         record = _find(db, name)
         tokens.delete(c, record.id)
         audit.note(c, audit.Entry(now, who, "token.delete", record.name))

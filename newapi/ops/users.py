@@ -19,7 +19,7 @@ from newapi.base.secret import Secret
 from newapi.base.units import QUOTA_PER_USD, usd
 from newapi.config.schema import TokenSpec
 from newapi.ops import sessions
-from newapi.store import audit, clock, specs, tokens
+from newapi.store import audit, specs, tokens
 from newapi.store import ledger as store_ledger
 from newapi.store import users as store
 from newapi.store.database import Connection, Database
@@ -176,7 +176,6 @@ def create(db: Database, new: NewUser, *, who: str, now: float | None = None) ->
     hashed = _hashed(new.password)
     _check_quota(new.quota)
     with db.writing() as c:
-        clock.lock(c)
         there = store.find(c, name=new.name)
         if there is not None:
             if there.role == "root" and new.role == "root" and not there.password_hash and hashed:
@@ -219,7 +218,6 @@ def change(db: Database, id: int, changes: Changes, *, who: str, now: float | No
     """
     now = time.time() if now is None else now
     with db.writing() as c:
-        clock.lock(c)
         record = _by_id(c, id)
         columns = {k: v for k, v in msgspec.structs.asdict(changes).items() if v is not None}
         columns = {k: v for k, v in columns.items() if v != getattr(record, k)}
@@ -257,7 +255,6 @@ def set_password(db: Database, id: int, password: Secret, *, who: str, now: floa
     now = time.time() if now is None else now
     hashed = _hashed(password)
     with db.writing() as c:
-        clock.lock(c)
         record = _by_id(c, id)
         store.update(c, id, {"password_hash": hashed, "session_epoch": record.session_epoch + 1}, seen=False)
         audit.note(c, audit.Entry(now, who, "user.password", record.name))
@@ -285,7 +282,6 @@ def merge_setting(db: Database, id: int, values: Mapping[str, Any]) -> None:
         NotFound: There is no such user.
     """
     with db.writing() as c:
-        clock.lock(c)
         setting = {**settings_of(_by_id(c, id).setting), **values}
         store.update(c, id, {"setting": msgspec.json.encode(setting).decode()}, seen=False)
 
@@ -318,7 +314,6 @@ def top_up(db: Database, id: int, quota: int, *, mode: Mode = "add", who: str, n
     if mode != "override" and quota <= 0:
         raise CallerError("The amount has to be greater than 0")
     with db.writing() as c:
-        clock.lock(c)
         record = _by_id(c, id)
         if mode == "override":
             store.update(c, id, {"quota": quota, "unlimited": False})
@@ -361,7 +356,6 @@ def transfer_reward(db: Database, id: int, quota: int, *, now: float | None = No
     if quota < 500_000:
         raise CallerError(f"At least {usd(500_000)} can be transferred")
     with db.writing() as c:
-        clock.lock(c)
         record = _by_id(c, id)
         if record.aff_quota < quota:
             raise CallerError(f"The reward left is {usd(record.aff_quota)}, less than {usd(quota)}")
@@ -387,7 +381,6 @@ def delete(db: Database, id: int, *, hard: bool = False, who: str, now: float | 
     """
     now = time.time() if now is None else now
     with db.writing() as c:
-        clock.lock(c)
         record = store.find(c, id=id) if hard else _by_id(c, id)
         if record is None:
             raise _nobody(id)

@@ -20,14 +20,6 @@ def applied(db: Database) -> int:
         return int(c.execute_sql("SELECT generation FROM clock").fetchone()[0])
 
 
-def lock(c: peewee.Database) -> None:
-    """Make other writers of configuration wait until this transaction ends.
-
-    The first thing in one that decides by what it reads: what it reads afterwards stays true.
-    """
-    Clock.update(generation=Clock.generation).execute(c)
-
-
 def bump(c: peewee.Database) -> None:
     """Tell running servers, when the transaction ends, that something changed."""
     Clock.update(epoch=Clock.epoch + 1).execute(c)

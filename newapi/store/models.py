@@ -27,7 +27,7 @@ class _Base(peewee.Model):
 
 
 class Clock(_Base):
-    """One row, which every writer of configuration locks first."""
+    """One row; on a database server every writer locks it first."""
 
     id = IntegerField(primary_key=True)
     epoch = BigIntegerField()
