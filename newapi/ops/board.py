@@ -11,6 +11,7 @@ from msgspec import Struct
 from newapi.base.errors import NotFound
 from newapi.base.units import QUOTA_PER_USD
 from newapi.config.schema import TokenSpec
+from newapi.ops import channels as ops_channels
 from newapi.ops import tokens as ops_tokens
 from newapi.ops import usage
 from newapi.ops import users as ops_users
@@ -101,17 +102,9 @@ def detach(db: Database, kind: Literal["channel", "token"], name: str, *, who: s
     """
     now = time.time() if now is None else now
     with db.writing() as c:
-        if kind == "channel":
-            found = channels.select(c, name=name) or (channels.select(c, ids=[int(name)]) if name.isdecimal() else [])
-            if not found or not found[0].managed:
-                raise NotFound(f"There is no channel {name!r} that a file manages")
-            channels.update(c, found[0].id, {"managed": ""})
-            called = found[0].name
-        else:
-            view = ops_tokens.get(db, name)
-            if not view.managed:
-                raise NotFound(f"No file manages token {name!r}")
-            store_tokens.update(c, view.id, {"managed": ""})
-            called = view.name
-        audit.note(c, audit.Entry(now, who, f"{kind}.detach", called))
-    return called
+        view = ops_channels.get(db, name) if kind == "channel" else ops_tokens.get(db, name)
+        if not view.managed:
+            raise NotFound(f"No file manages {kind} {name!r}")
+        (channels if kind == "channel" else store_tokens).update(c, view.id, {"managed": ""})
+        audit.note(c, audit.Entry(now, who, f"{kind}.detach", view.name))
+    return view.name
