@@ -140,7 +140,6 @@ def delete(c: peewee.Database, kind: str, keys: Sequence[int | str]) -> None:
 def put_section(c: peewee.Database, section: str, value: str) -> None:
     """Store a section's JSON."""
     if not Setting.update(value=value).where(Setting.section == section).execute(c):
-        Setting.delete().where(Setting.section == section).execute(c)  # MySQL counts changed rows: it may be there
         Setting.insert(section=section, value=value).execute(c)
 
 

@@ -24,5 +24,4 @@ def put(c: peewee.Database, name: str, value: str) -> None:
     """Set an option, and tell running servers."""
     clock.bump(c)
     if not Option.update(value=value).where(Option.name == name).execute(c):
-        Option.delete().where(Option.name == name).execute(c)  # MySQL counts changed rows: it may be there
         Option.insert(name=name, value=value).execute(c)

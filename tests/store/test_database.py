@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from newapi.base.errors import StoreError
+from newapi.store import declared, options
 from newapi.store.database import Database, open_database, sqlite_path
 from newapi.store.migrations import migrate, steps, version
 from newapi.store.models import TABLES, Setting, User
@@ -70,6 +71,16 @@ def test_a_transaction_within_another_is_a_part_of_it(db: Database) -> None:
         raise RuntimeError
     with db.reading() as c:
         assert Setting.select().count(c) == 0
+
+
+def test_what_is_set_again_as_it_was_is_there_once(db: Database) -> None:
+    for _ in range(2):
+        with db.writing() as c:
+            options.put(c, "Notice", "hello")
+            declared.put_section(c, "routing", "{}")
+    assert options.read(db) == {"Notice": "hello"}
+    with db.reading() as c:
+        assert declared.read(c).sections == {"routing": "{}"}
 
 
 def test_migrating_again_does_nothing(db: Database) -> None:
