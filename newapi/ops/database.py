@@ -140,7 +140,7 @@ def check_empty(db: Database, target: Database) -> None:
         raise Conflict(f"{target.shown} is the database itself")
     if not migrations.version(target):
         return
-    if there := copying.strangers(target):
+    if there := maintenance.strangers(target):
         holds = ", ".join(f"{number} {table}" for table, number in there.items())
         raise Conflict(f"{target.shown} is not empty: it holds {holds}")
 

@@ -31,18 +31,6 @@ class TableCopy(Struct, frozen=True):
     sums: dict[str, int]
 
 
-def strangers(db: Database) -> dict[str, int]:
-    """Return what a database holds beside what a new one does: rows by table."""
-    found: dict[str, int] = {}
-    with db.reading() as c:
-        for model in TABLES:
-            number = int(model.select(peewee.fn.COUNT(peewee.SQL("*"))).scalar(c))
-            number -= {"clock": 1, "users": 1}.get(_name(model), 0)
-            if number > 0:
-                found[_name(model)] = number
-    return found
-
-
 def copy(source: Database, target: Database, *, at_least: int = 0) -> list[TableCopy]:
     """Make `target` hold what `source` holds, and nothing else, in one transaction.
 

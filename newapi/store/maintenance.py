@@ -28,6 +28,12 @@ def counts(db: Database) -> dict[str, int]:
     return found
 
 
+def strangers(db: Database) -> dict[str, int]:
+    """Return what a database holds beside what a new one does: rows by table."""
+    new = {"clock": 1, "users": 1}
+    return {table: more for table, number in counts(db).items() if (more := number - new.get(table, 0)) > 0}
+
+
 def oldest_record(db: Database) -> float:
     """Return when the oldest line of the log was written, unix seconds; 0 when there is none."""
     with db.reading() as c:

@@ -64,10 +64,10 @@ def test_everything_is_the_same_in_the_copy(
     full: Database, to: str, database_servers: DatabaseServers, tmp_path: Path
 ) -> None:
     with database_servers.url(to, tmp_path) as url, closing(open_database(url)) as target:
-        assert copying.strangers(target) == {}
+        assert maintenance.strangers(target) == {}
         copies = {copied.table: copied for copied in copying.copy(full, target)}
         assert everything(target) == everything(full)
-        assert copying.strangers(target) == copying.strangers(full)
+        assert maintenance.strangers(target) == maintenance.strangers(full)
         assert (copies["records"].rows, copies["records"].sums["quota"]) == (1100, sum(range(10, 1110)))
         columns = {"name": "x", "user_id": 1, "key_hash": "x", "spec": "{}", "created_at": 0}
         if full.dialect == "sqlite":  # elsewhere rows that bring their numbers do not count
