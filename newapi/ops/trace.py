@@ -14,9 +14,7 @@ from newapi.base.units import QUOTA_PER_USD
 from newapi.billing.price import EXACT
 from newapi.billing.quote import plain
 from newapi.store.database import Database
-from newapi.store.ledger import RecordFilter, StoredRecord, query_records
-
-_REFUND = "/refund"
+from newapi.store.ledger import RecordFilter, StoredRecord, query_records, refund_of
 
 
 class Attempt(Struct, frozen=True):
@@ -116,11 +114,6 @@ def trace(db: Database, id: str) -> Trace:
         raise NotFound(f"The log has no request {id!r}")
     (record,) = found
     return taken_apart(record, query_records(db, RecordFilter(request_id=refund_of(record.request_id), limit=0)))
-
-
-def refund_of(request_id: str) -> str:
-    """Return the id under which the log has what was given back of a request."""
-    return request_id + _REFUND
 
 
 def taken_apart(record: StoredRecord, refunds: Sequence[StoredRecord] = ()) -> Trace:

@@ -21,7 +21,7 @@ class UsageRecord(Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         request_id: Ours. Not empty: it is what makes a settlement count once. A refund of the same request has its own
-            (`<request id>/refund`).
+            (`refund_of`).
         created_at: Unix seconds.
         kind: `consume`, `error`, `topup`, `manage`, `refund`, `system`.
         model, upstream_model: As asked for, and as sent upstream.
@@ -124,6 +124,11 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     after_id: int | None = None
     limit: int = 100
     offset: int = 0
+
+
+def refund_of(request_id: str) -> str:
+    """Return the id under which the log has what was given back of a request."""
+    return request_id + "/refund"
 
 
 _FIELDS = tuple(f.name for f in Record._meta.sorted_fields if f.name != "id")  # type: ignore[attr-defined]  # noqa: SLF001

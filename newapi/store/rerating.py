@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from newapi.store import audit, clock
 from newapi.store.database import Database
-from newapi.store.ledger import StoredRecord
+from newapi.store.ledger import StoredRecord, refund_of
 from newapi.store.models import Channel, Record, Token, User
 
 
@@ -24,10 +24,10 @@ class Repriced(Struct, frozen=True):
 
 def refunded(db: Database, request_ids: Sequence[str]) -> set[str]:
     """Return which of the requests were refunded."""
-    suffix = "/refund"
-    query = Record.select(Record.request_id).where(Record.request_id.in_([f"{id}{suffix}" for id in request_ids]))
+    refunds = {refund_of(id): id for id in request_ids}
+    query = Record.select(Record.request_id).where(Record.request_id.in_(list(refunds)))
     with db.reading() as c:
-        return {id.removesuffix(suffix) for (id,) in query.tuples().execute(c)}
+        return {refunds[id] for (id,) in query.tuples().execute(c)}
 
 
 def reprice(db: Database, changes: Sequence[Repriced], entry: audit.Entry) -> int:

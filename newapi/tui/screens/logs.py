@@ -18,8 +18,8 @@ from textual.widgets import Static
 from newapi.base.units import QUOTA_PER_USD
 from newapi.ops.gateway import Gateway
 from newapi.ops.live import LogRow
-from newapi.ops.trace import Trace, refund_of, taken_apart
-from newapi.store.ledger import RecordFilter
+from newapi.ops.trace import Trace, taken_apart
+from newapi.store.ledger import RecordFilter, refund_of
 from newapi.tui.export import as_toml
 from newapi.tui.frame import Line as LineWidget
 from newapi.tui.frame import Piece, fitting
