@@ -17,15 +17,11 @@ from newapi.config.schema import Config
 from newapi.ops import litellm, plan
 from newapi.ops.apply import apply
 from newapi.ops.export import export
-from newapi.ops.importing import Count, Imported, Left
+from newapi.ops.importing import Count, Imported, Left, importing
 from newapi.ops.local import Local, master_key
 from newapi.store import audit, declared, sealed, specs
 from newapi.store import snapshot as stored
 from newapi.store.declared import Declared
-
-
-class _Undo(Exception):
-    """Ends a transaction that was only tried."""
 
 
 def is_litellm(source: str) -> bool:
@@ -55,33 +51,26 @@ def import_litellm(local: Local, file: Path, *, dry_run: bool = False, who: str,
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{file} cannot be read: {error}") from None
-    done: list[Imported] = []
-    try:
-        with local.db.writing() as c:
-            before = stored.load(local.db)
-            keep = _keeper(local)
-            made = litellm.convert(text, keep, routing=before.routing, health=before.health)
-            there = declared.read(c)
-            config, counts, renamed = _beside(made.config, there)
-            only = [
-                *made.sections,
-                *(f"{kind}/{glob.escape(name)}" for kind in plan.KINDS for name in getattr(config, kind)),
-            ]
-            if only:
-                applied = apply(local, config, who=who, source=file.name, prune=False, only=only, now=now)
-                after = declared.read(c)
-                for change in applied.changes:
-                    if change.action == "create":  # no file declares it: an apply of one leaves it alone
-                        declared.update(c, change.kind, after.of(change.kind)[change.name].key, {"managed": ""})
-            audit.note(c, audit.Entry(now, who, "import", file.name))
-            left = [Left("litellm", one.where, "", one.reason) for one in made.missed]
-            left += [Left("channels", name, "", f"it is called {new!r} here") for name, new in renamed.items()]
-            done.append(Imported("LiteLLM", tuple(counts), tuple(left), export(local.db)))
-            if dry_run:
-                raise _Undo
-    except _Undo:
-        pass
-    return done[0]
+    with importing(local.db, dry_run=dry_run) as c:
+        before = stored.load(local.db)
+        keep = _keeper(local)
+        made = litellm.convert(text, keep, routing=before.routing, health=before.health)
+        there = declared.read(c)
+        config, counts, renamed = _beside(made.config, there)
+        only = [
+            *made.sections,
+            *(f"{kind}/{glob.escape(name)}" for kind in plan.KINDS for name in getattr(config, kind)),
+        ]
+        if only:
+            applied = apply(local, config, who=who, source=file.name, prune=False, only=only, now=now)
+            after = declared.read(c)
+            for change in applied.changes:
+                if change.action == "create":  # no file declares it: an apply of one leaves it alone
+                    declared.update(c, change.kind, after.of(change.kind)[change.name].key, {"managed": ""})
+        audit.note(c, audit.Entry(now, who, "import", file.name))
+        left = [Left("litellm", one.where, "", one.reason) for one in made.missed]
+        left += [Left("channels", name, "", f"it is called {new!r} here") for name, new in renamed.items()]
+        return Imported("LiteLLM", tuple(counts), tuple(left), export(local.db))
 
 
 def _keeper(local: Local) -> litellm.Keep:

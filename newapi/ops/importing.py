@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -32,12 +32,13 @@ from newapi.ops.legacy import Told
 from newapi.ops.local import Local
 from newapi.ops.sessions import hash_access_token
 from newapi.store import audit, clock, foreign, ledger, redemption, specs
+from newapi.store import catalog as catalog_store
 from newapi.store import channels as channel_store
 from newapi.store import tokens as token_store
 from newapi.store import users as user_store
 from newapi.store.catalog import Kind
-from newapi.store.database import is_server
-from newapi.store.foreign import Foreign, Row
+from newapi.store.database import Connection, Database, is_server
+from newapi.store.foreign import Foreign, Row, json_object
 from newapi.store.keys import hash_key
 
 _ROLES = {100: "root", 10: "admin", 1: "user"}
@@ -105,6 +106,15 @@ class _Undo(Exception):
     """Ends a transaction that was only tried."""
 
 
+@contextmanager
+def importing(db: Database, *, dry_run: bool) -> Iterator[Connection]:
+    """Give the connection within a transaction, which is undone at its end where it was only tried."""
+    with suppress(_Undo), db.writing() as c:
+        yield c
+        if dry_run:
+            raise _Undo
+
+
 def import_database(
     local: Local,
     source: str,
@@ -130,7 +140,6 @@ def import_database(
         StoreError: The source cannot be read, or is no such database; nothing was changed.
     """
     now = time.time() if now is None else now
-    done: list[Imported] = []
     with ExitStack() as opened:
         theirs = opened.enter_context(foreign.opened(_named(local, source)))
         elsewhere = opened.enter_context(foreign.opened(_named(local, logs_from))) if logs_from else theirs
@@ -138,22 +147,16 @@ def import_database(
             raise StoreError(f"{elsewhere.shown} has no log of New API or One API")
         if not {"channels", "tokens", "users", "options"} <= theirs.tables.keys() or "schema_version" in theirs.tables:
             raise StoreError(f"{theirs.shown} is no database of New API or One API")
-        try:
-            with local.db.writing() as c:
-                work = _Work(local, theirs, who, now)
-                work.run()
-                if logs_since is not None:
-                    work.log(elsewhere, int(logs_since))
-                work.tell_tables()
-                clock.bump(c)
-                audit.note(c, audit.Entry(now, who, "import", theirs.shown.rpartition("/")[2]))
-                counts = tuple(count for count in work.counts.values() if count.new + count.there + count.deleted)
-                done.append(Imported(work.program, counts, tuple(work.left), export(local.db)))
-                if dry_run:
-                    raise _Undo
-        except _Undo:
-            pass
-    return done[0]
+        with importing(local.db, dry_run=dry_run) as c:
+            work = _Work(local, theirs, c, who, now)
+            work.run()
+            if logs_since is not None:
+                work.log(elsewhere, int(logs_since))
+            work.tell_tables()
+            clock.bump(c)
+            audit.note(c, audit.Entry(now, who, "import", theirs.shown.rpartition("/")[2]))
+            counts = tuple(count for count in work.counts.values() if count.new + count.there + count.deleted)
+            return Imported(work.program, counts, tuple(work.left), export(local.db))
 
 
 def _named(local: Local, source: str) -> str:
@@ -166,8 +169,8 @@ def _named(local: Local, source: str) -> str:
 class _Work:
     """One import: each kind in turn, each row by itself, so that one that fails leaves the others alone."""
 
-    def __init__(self, local: Local, theirs: Foreign, who: str, now: float) -> None:
-        self._local, self._theirs, self._who, self._now = local, theirs, who, now
+    def __init__(self, local: Local, theirs: Foreign, c: Connection, who: str, now: float) -> None:
+        self._local, self._theirs, self._c, self._who, self._now = local, theirs, c, who, now
         self._is_one_api = one_api.is_one_api(theirs.tables)
         self.program = "One API" if self._is_one_api else "New API"
         self.counts: dict[str, Count] = {}
@@ -189,8 +192,9 @@ class _Work:
         self._options()
         self._each("users", "username", self._user, one_api.user)
         self._invited()
-        rows = self._rows("channels", one_api.channel_weight)
-        weighted = {row.get("priority") or 0 for row in rows if row.get("weight")}
+        rows = self._theirs.rows("channels")
+        # One API has weights, and goes by none.
+        weighted = {row.get("priority") or 0 for row in rows if row.get("weight") and not self._is_one_api}
         self._even = {row.get("priority") or 0 for row in rows} - weighted
         self._marks = {
             str(view.legacy[_MARK]): view for view in channels.list_channels(self._local.db) if _MARK in view.legacy
@@ -210,10 +214,6 @@ class _Work:
                 told = ", ".join(ids[:_IDS_TOLD]) + (" …" if len(ids) > _IDS_TOLD else "")
                 self.left.append(Left(table, told, "", f"{len(ids)} rows: {reason}"))
 
-    def _rows(self, table: str, alike: Callable[[Row], Row] | None = None) -> list[Row]:
-        rows = self._theirs.rows(table)
-        return [alike(row) for row in rows] if alike and self._is_one_api else rows
-
     def _count(self, kind: str) -> Count:
         return self.counts.setdefault(kind, Count(kind))
 
@@ -222,7 +222,7 @@ class _Work:
     ) -> None:
         """Take the rows of a table; `take` says whether one is new, `alike` makes one of One API's what it expects."""
         count = self._count(kind)
-        for row in self._rows(kind):
+        for row in self._theirs.rows(kind):
             try:
                 row = alike(row) if alike and self._is_one_api else row
                 if row.get("deleted_at") is not None:
@@ -242,18 +242,17 @@ class _Work:
     # -- options, and with them groups and prices ------------------------------------------------
 
     def _options(self) -> None:
-        known = options.everything(self._local.db)
+        here = options.everything(self._local.db)
         count = self._count("options")
-        for row in self._rows("options"):
+        for row in self._theirs.rows("options"):
             name, value = str(row["key"]), str(row["value"] or "")
-            if name not in known:
+            if name not in here:
                 self.left.append(Left("options", name, name, "this gateway has no such option"))
                 continue
-            now = options.everything(self._local.db)[name]
             try:
                 # Groups and prices that are here and not there stay.
-                wanted = _over(now, value)
-                if _same(wanted, now):
+                wanted = _over(here[name], value)
+                if _same(wanted, here[name]):
                     count.there += 1
                     continue
                 options.put(self._local, name, wanted, who=self._who, now=self._now)
@@ -261,6 +260,7 @@ class _Work:
                 self.left.append(Left("options", name, name, error.message))
                 continue
             count.new += 1
+            here = options.everything(self._local.db)  # several may say the same thing
 
     # -- users ---------------------------------------------------------------------------------
 
@@ -268,20 +268,19 @@ class _Work:
         name = str(row["username"] or "")
         if not name or len(name) > 191:
             raise CallerError("its name is empty or too long")
-        with self._local.db.writing() as c:
-            there = user_store.find(c, name=name)
-            fresh = there is not None and there.role == "root" and not there.password_hash and row["role"] == 100
-            if there is not None and not fresh:
-                if there.deleted_at:
-                    raise CallerError("a user of that name was deleted here")
-                self._users[row["id"]] = (there.id, there.name, there.group)
-                return False
-            columns = self._user_columns(row, name)
-            if there is not None:
-                user_store.update(c, there.id, columns)
-                id = there.id
-            else:
-                id = user_store.insert(c, columns)
+        there = user_store.find(self._c, name=name)
+        fresh = there is not None and there.role == "root" and not there.password_hash and row["role"] == 100
+        if there is not None and not fresh:
+            if there.deleted_at:
+                raise CallerError("a user of that name was deleted here")
+            self._users[row["id"]] = (there.id, there.name, there.group)
+            return False
+        columns = self._user_columns(row, name)
+        if there is not None:
+            user_store.update(self._c, there.id, columns)
+            id = there.id
+        else:
+            id = user_store.insert(self._c, columns)
         self._users[row["id"]] = (id, name, columns["group"])
         self._fresh.add(row["id"])
         for bound in _BOUND:
@@ -292,13 +291,12 @@ class _Work:
     def _user_columns(self, row: Row, name: str) -> dict[str, Any]:
         aff_code, access_token = _text(row, "aff_code") or None, _text(row, "access_token").strip()
         hashed = hash_access_token(access_token) if access_token else None
-        with self._local.db.reading() as c:
-            if aff_code and user_store.find(c, aff_code=aff_code) is not None:
-                self._leave("users", row, "username", f"aff_code {aff_code} is another user's here")
-                aff_code = None
-            if hashed and user_store.find(c, access_token_hash=hashed) is not None:
-                self._leave("users", row, "username", "its access token is another user's here")
-                hashed = None
+        if aff_code and user_store.find(self._c, aff_code=aff_code) is not None:
+            self._leave("users", row, "username", f"aff_code {aff_code} is another user's here")
+            aff_code = None
+        if hashed and user_store.find(self._c, access_token_hash=hashed) is not None:
+            self._leave("users", row, "username", "its access token is another user's here")
+            hashed = None
         role = _ROLES.get(row["role"], "user")
         if row["role"] not in _ROLES:
             self._leave("users", row, "username", f"role {row['role']} is taken for a user's, and disabled")
@@ -326,11 +324,10 @@ class _Work:
         }
 
     def _invited(self) -> None:
-        for row in self._rows("users"):
+        for row in self._theirs.rows("users"):
             mine, inviter = self._users.get(row["id"]), self._users.get(row.get("inviter_id") or 0)
             if row["id"] in self._fresh and mine and inviter:
-                with self._local.db.writing() as c:
-                    user_store.update(c, mine[0], {"invited_by": inviter[0]}, seen=False)
+                user_store.update(self._c, mine[0], {"invited_by": inviter[0]}, seen=False)
 
     # -- channels --------------------------------------------------------------------------------
 
@@ -343,7 +340,7 @@ class _Work:
         if _number(row, "priority") in self._even:
             said["weight"] = _EVEN_WEIGHT
         told = legacy.new(said, unserved=True)
-        info = _object(row.get("channel_info"))
+        info = json_object(row.get("channel_info"))
         several = bool(info.get("is_multi_key"))
         key = _text(row, "key")
         keys = legacy.key_lines(key) if several else [key]
@@ -365,11 +362,10 @@ class _Work:
             "balance_at": _number(row, "balance_updated_time"),
         }
         if state == "tripped":
-            columns["state_reason"] = str(_object(row.get("other_info")).get("status_reason", ""))[:1000]
+            columns["state_reason"] = str(json_object(row.get("other_info")).get("status_reason", ""))[:1000]
         if resting := _key_states(info, len(keys)):
             columns["key_states"] = msgspec.json.encode(resting).decode()
-        with self._local.db.writing() as c:
-            channel_store.update(c, made.id, columns)
+        channel_store.update(self._c, made.id, columns)
         self._channels[row["id"]] = (made.id, made.name)
         if made.name != name:
             self._leave("channels", row, "name", f"another channel has that name: it is called {made.name!r} here")
@@ -387,42 +383,41 @@ class _Work:
         if owner is None:
             raise CallerError(f"its owner, user {row['user_id']}, does not exist")
         user_id, user, own_group = owner
-        with self._local.db.writing() as c:
-            for there in token_store.select(c, key_hash=hash_key(key)):
-                self._tokens[row["id"]] = (there.id, there.name)
-                return False
-            group = _text(row, "group")
-            if group == options.AUTO:
-                options.ensure_auto(c)
-            enabled, unlimited = self._enabled(row), bool(row.get("unlimited_quota"))
-            addresses, usable = self._addresses(row)
-            remaining, expires_at = _number(row, "remain_quota"), _expiry(row)
-            limited = bool(row.get("model_limits_enabled"))
-            spec = TokenSpec(
-                user=user,
-                group=group or own_group,
-                quota=None if unlimited else Decimal(remaining) / QUOTA_PER_USD,
-                unlimited=unlimited,
-                expires=datetime.fromtimestamp(expires_at, UTC) if expires_at else None,
-                models=legacy.split(_text(row, "model_limits")) if limited else (),
-                allow_ips=addresses,
-                enabled=enabled and usable,
-            )
-            columns = {
-                "name": _text(row, "name")[:191],
-                "user_id": user_id,
-                "group": group,
-                "spec": specs.encode(spec),
-                "remaining_quota": remaining,
-                "used_quota": _number(row, "used_quota"),
-                "unlimited": unlimited,
-                "expires_at": expires_at,
-                "state": "enabled" if spec.enabled else "disabled",
-                "created_at": _number(row, "created_time") or self._now,
-                "accessed_at": _number(row, "accessed_time"),
-                **self._local.vault.columns(Secret(f"sk-{key}")),
-            }
-            self._tokens[row["id"]] = (token_store.insert(c, columns), columns["name"])
+        for there in token_store.select(self._c, key_hash=hash_key(key)):
+            self._tokens[row["id"]] = (there.id, there.name)
+            return False
+        group = _text(row, "group")
+        if group == options.AUTO:
+            options.ensure_auto(self._c)
+        enabled, unlimited = self._enabled(row), bool(row.get("unlimited_quota"))
+        addresses, usable = self._addresses(row)
+        remaining, expires_at = _number(row, "remain_quota"), _expiry(row)
+        limited = bool(row.get("model_limits_enabled"))
+        spec = TokenSpec(
+            user=user,
+            group=group or own_group,
+            quota=None if unlimited else Decimal(remaining) / QUOTA_PER_USD,
+            unlimited=unlimited,
+            expires=datetime.fromtimestamp(expires_at, UTC) if expires_at else None,
+            models=legacy.split(_text(row, "model_limits")) if limited else (),
+            allow_ips=addresses,
+            enabled=enabled and usable,
+        )
+        columns = {
+            "name": _text(row, "name")[:191],
+            "user_id": user_id,
+            "group": group,
+            "spec": specs.encode(spec),
+            "remaining_quota": remaining,
+            "used_quota": _number(row, "used_quota"),
+            "unlimited": unlimited,
+            "expires_at": expires_at,
+            "state": "enabled" if spec.enabled else "disabled",
+            "created_at": _number(row, "created_time") or self._now,
+            "accessed_at": _number(row, "accessed_time"),
+            **self._local.vault.columns(Secret(f"sk-{key}")),
+        }
+        self._tokens[row["id"]] = (token_store.insert(self._c, columns), columns["name"])
         return True
 
     def _enabled(self, row: Row) -> bool:
@@ -453,23 +448,22 @@ class _Work:
         if not code or state is None:
             raise CallerError("it has no code" if not code else f"its status is {row['status']}")
         columns = self._local.vault.columns(Secret(code))
-        with self._local.db.writing() as c:
-            if redemption.find(c, key_hash=columns["key_hash"]) is not None:
-                return False
-            redemption.insert(
-                c,
-                {
-                    "name": _text(row, "name")[:191],
-                    "quota": _number(row, "quota"),
-                    "state": state,
-                    "created_by": self._users.get(row["user_id"], (0, "", ""))[0],
-                    "created_at": _number(row, "created_time") or self._now,
-                    "expires_at": _number(row, "expired_time"),
-                    "used_by": self._users.get(_number(row, "used_user_id"), (0, "", ""))[0],
-                    "used_at": _number(row, "redeemed_time"),
-                    **columns,
-                },
-            )
+        if redemption.find(self._c, key_hash=columns["key_hash"]) is not None:
+            return False
+        redemption.insert(
+            self._c,
+            {
+                "name": _text(row, "name")[:191],
+                "quota": _number(row, "quota"),
+                "state": state,
+                "created_by": self._users.get(row["user_id"], (0, "", ""))[0],
+                "created_at": _number(row, "created_time") or self._now,
+                "expires_at": _number(row, "expired_time"),
+                "used_by": self._users.get(_number(row, "used_user_id"), (0, "", ""))[0],
+                "used_at": _number(row, "redeemed_time"),
+                **columns,
+            },
+        )
         return True
 
     # -- what else there is ------------------------------------------------------------------------
@@ -479,10 +473,9 @@ class _Work:
         if owner is None:
             raise CallerError(f"its user, {row['user_id']}, does not exist")
         day = _text(row, "checkin_date")[:10]
-        with self._local.db.writing() as c:
-            if any(there.day == day for there in redemption.checkins(c, owner[0], day[:7])):
-                return False
-            redemption.add_checkin(c, owner[0], day, _number(row, "quota_awarded"), _number(row, "created_at"))
+        if any(there.day == day for there in redemption.checkins(self._c, owner[0], day[:7])):
+            return False
+        redemption.add_checkin(self._c, owner[0], day, _number(row, "quota_awarded"), _number(row, "created_at"))
         return True
 
     def _described(self, table: str, name: str) -> Callable[[Row], bool]:
@@ -491,7 +484,7 @@ class _Work:
 
         def take(row: Row) -> bool:
             named = _text(row, name)
-            there = next((entry for entry in catalog.entries(self._local.db, kind) if entry.name == named), None)
+            there = catalog_store.taken(self._c, kind, named)
             if there is None:
                 said: dict[str, Any] = {
                     field: row[field] for field in catalog.FIELDS[kind] if row.get(field) is not None
@@ -501,11 +494,11 @@ class _Work:
                     said["items"] = items if isinstance(items, list) else [_text(row, "items")]
                 if "vendor_id" in said:
                     said["vendor_id"] = self._vendors.get(said["vendor_id"], 0)
-                made = catalog.create(self._local.db, kind, named, said, who=self._who, now=self._now)
+                id = catalog.create(self._local.db, kind, named, said, who=self._who, now=self._now).id
             else:
-                made = there
+                id = there
             if kind == "vendor":
-                self._vendors[row["id"]] = made.id
+                self._vendors[row["id"]] = id
             return there is None
 
         return take
@@ -517,8 +510,7 @@ class _Work:
         rows: Iterable[Row] = theirs.since("logs", "created_at", since)
         records = (past.record(one_api.log(row) if self._is_one_api else row, names) for row in rows)
         while page := list(islice(records, _PAGE)):
-            with self._local.db.writing() as c:
-                new = ledger.add_past(c, page)
+            new = ledger.add_past(self._c, page)
             count.new += new
             count.there += len(page) - new
 
@@ -528,7 +520,7 @@ class _Work:
 
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
-    return value.decode() if isinstance(value, bytes) else str(value) if value is not None else ""
+    return str(value) if value is not None else ""
 
 
 def _number(row: Mapping[str, Any], name: str) -> int:
@@ -536,16 +528,6 @@ def _number(row: Mapping[str, Any], name: str) -> int:
         return int(row.get(name) or 0)
     except (TypeError, ValueError):
         raise CallerError(f"{name} is no number") from None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Return a JSON object of a column, in which SQLite has bytes or text; an empty one for anything else."""
-    if not value:
-        return {}
-    try:
-        return msgspec.json.decode(value, type=dict[str, Any])
-    except (msgspec.DecodeError, TypeError):
-        return {}
 
 
 def _expiry(row: Row) -> float:
@@ -581,7 +563,7 @@ def _is_network(text: str) -> bool:
 
 def _over(now: str, value: str) -> str:
     """Return an option's value; where it is a table by name, with what is here and not there."""
-    here, there = _object(now), _object(value)
+    here, there = json_object(now), json_object(value)
     return msgspec.json.encode({**here, **there}).decode() if here and there else value
 
 

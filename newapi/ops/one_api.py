@@ -6,13 +6,11 @@ Source: the channel types of https://github.com/songquanpeng/one-api (0.6.10), w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from newapi.base.errors import CallerError
-
-Row = dict[str, Any]
+from newapi.store.foreign import Row, json_object
 
 _COMPATIBLE = {
     2: "https://oa.api2d.net",
@@ -66,7 +64,7 @@ def channel(row: Row) -> Row:
     number = int(row.get("type") or 0)
     if number in _UNKNOWN:
         raise CallerError(f"Channels of type {number} ({_UNKNOWN[number]}) are not served here")
-    config = _config(row)
+    config = json_object(row.get("config"))
     made = {**row, "type": _NUMBERS.get(number, number), "weight": 0, "auto_ban": 1}
     if number in _COMPATIBLE:
         made |= {"type": 1, "base_url": row.get("base_url") or _COMPATIBLE[number]}
@@ -81,11 +79,6 @@ def channel(row: Row) -> Row:
     if prompt := row.get("system_prompt"):
         made["setting"] = msgspec.json.encode({"system_prompt": prompt, "system_prompt_override": True}).decode()
     return made
-
-
-def channel_weight(row: Row) -> Row:
-    """Return a channel's row without its weight: One API has the column, and goes by none."""
-    return {**row, "weight": 0}
 
 
 def token(row: Row) -> Row:
@@ -104,10 +97,3 @@ def log(row: Row) -> Row:
     """Return a line of the log as New API would have it; a test of a channel is a system's."""
     kind = 4 if row.get("type") == 5 else row.get("type")
     return {**row, "type": kind, "use_time": (row.get("elapsed_time") or 0) / 1000}
-
-
-def _config(row: Row) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(str(row.get("config") or "{}"), type=dict[str, Any])
-    except msgspec.DecodeError:
-        return {}

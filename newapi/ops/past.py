@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from newapi.store.foreign import json_object
 from newapi.store.ledger import UsageRecord
 
 _KINDS = {1: "topup", 2: "consume", 3: "manage", 5: "error", 6: "refund"}
@@ -29,7 +30,7 @@ def record(row: Mapping[str, Any], names: Names) -> UsageRecord:
     New API writes several lines of one request: each is one here, its number behind the request's id.
     """
     kind = _KINDS.get(row.get("type") or 0, "system")
-    other = _object(row.get("other"))
+    other = json_object(row.get("other"))
     user_id, user_name = names.users.get(row.get("user_id") or 0, (0, row.get("username") or "", ""))[:2]
     token_id, token_name = names.tokens.get(row.get("token_id") or 0, (0, row.get("token_name") or ""))
     channel = row.get("channel_id") or row.get("channel") or 0
@@ -81,10 +82,3 @@ def _bill(other: Mapping[str, Any]) -> str:
 def _number(row: Mapping[str, Any], name: str) -> int:
     value = row.get(name)
     return int(value) if isinstance(value, int | float) else 0
-
-
-def _object(value: Any) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(str(value or "{}"), type=dict[str, Any])
-    except msgspec.DecodeError:
-        return {}

@@ -93,6 +93,14 @@ def _file(source: str) -> Database:
     return Database(raw, "sqlite", f"sqlite:///{path}", path)
 
 
+def json_object(value: Any) -> dict[str, Any]:
+    """Return the JSON object that a column holds; an empty one where it holds anything else."""
+    try:
+        return msgspec.json.decode(str(value or "{}"), type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+
+
 def _plain(value: Any) -> Any:
     """Return a value as SQLite would have it, whatever the database: numbers, text, None."""
     if isinstance(value, memoryview | bytes | bytearray):
