@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -81,17 +81,16 @@ class LogsScreen(LiveScreen):
         self._logged = 0
         self._rows: deque[LogRow] = deque(maxlen=ROWS)
         self._filter = Filter()
-        self._columns: tuple[Column[LogRow], ...] = ()
         self._follows = True
         self._traces: dict[str, Trace] = {}
         self._told: tuple[str, bool, int] = ("", False, 0)
 
     def body(self) -> ComposeResult:
         glyphs = self.tui.glyphs
-        self._columns = tuple(_columns(glyphs))
+        columns = tuple(_columns(glyphs))
         yield LineWidget(id="tail")
         with Container(id="panes"):
-            yield Grid(self._columns, lambda row: row.request_id, empty="No request yet.", ascii=glyphs.ascii, id="log")
+            yield Grid(columns, lambda row: row.request_id, empty="No request yet.", ascii=glyphs.ascii, id="log")
             with Pane(id="request", can_focus=True):
                 yield Static(id="told")
 
@@ -115,12 +114,11 @@ class LogsScreen(LiveScreen):
             return None
         rows = model.rows_since(self._logged)
         self._logged = model.logged
-        return [row for row in rows if self._matches(row)] if self._filter else rows
+        return self._chosen(rows)
 
     def _rebuild(self, model: Model) -> None:
         self._seen, self._logged = model, model.logged
-        kept = [row for row in model.logs if self._matches(row)] if self._filter else list(model.logs)
-        self._rows = deque(kept[-ROWS:], ROWS)
+        self._rows = deque(self._chosen(model.logs), ROWS)
         self._grid.put(self._rows)
         self._after()
 
@@ -135,9 +133,9 @@ class LogsScreen(LiveScreen):
         if self._follows:
             self._grid.action_end(1)
 
-    def _matches(self, row: LogRow) -> bool:
-        values = {column.name: column.value for column in self._columns}
-        return self._filter.matches(lambda name: values[name](row))
+    def _chosen(self, rows: Iterable[LogRow]) -> list[LogRow]:
+        values = self._grid.values
+        return [row for row in rows if self._filter.matches(values(row))] if self._filter else list(rows)
 
     def _say(self) -> None:
         model, glyphs = self.model, self.tui.glyphs
@@ -154,7 +152,7 @@ class LogsScreen(LiveScreen):
         return self._filter.text
 
     def filter(self, text: str) -> None:
-        self._filter = filters.parse(text, {column.name: column.kind for column in self._columns})
+        self._filter = filters.parse(text, self._grid.fields)
         self._rebuild(self.model)
         self._say()
 

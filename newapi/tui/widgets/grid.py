@@ -138,6 +138,27 @@ def layout(columns: Sequence[Column[R]], longest: Sequence[int], room: int, *, w
     return Layout(tuple(shown), tuple(widths[i] for i in shown), gap)
 
 
+class _OfGrid(Message):
+    """What a grid tells."""
+
+    def __init__(self, grid: Grid[Any]) -> None:
+        super().__init__()
+        self.grid = grid
+
+    @property
+    def control(self) -> Grid[Any]:
+        """The grid."""
+        return self.grid
+
+
+class _OfRow(_OfGrid):
+    """What a grid tells of a row."""
+
+    def __init__(self, grid: Grid[Any], row: Any) -> None:
+        super().__init__(grid)
+        self.row = row
+
+
 class Grid(ScrollView, Generic[R], can_focus=True):
     """Rows with a cursor, an order, a filter and marks."""
 
@@ -163,41 +184,14 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         Binding("w", "wide", "wide", show=False, id="grid.wide"),
     ]
 
-    class Opened(Message):
+    class Opened(_OfRow):
         """Enter was pressed on a row, or it was clicked twice."""
 
-        def __init__(self, grid: Grid[Any], row: Any) -> None:
-            super().__init__()
-            self.grid, self.row = grid, row
-
-        @property
-        def control(self) -> Grid[Any]:
-            """The grid."""
-            return self.grid
-
-    class Moved(Message):
+    class Moved(_OfRow):
         """The cursor is on another row, or on none."""
 
-        def __init__(self, grid: Grid[Any], row: Any) -> None:
-            super().__init__()
-            self.grid, self.row = grid, row
-
-        @property
-        def control(self) -> Grid[Any]:
-            """The grid."""
-            return self.grid
-
-    class Altered(Message):
+    class Altered(_OfGrid):
         """What is shown is another choice of rows: the filter, the order or the marks changed."""
-
-        def __init__(self, grid: Grid[Any]) -> None:
-            super().__init__()
-            self.grid = grid
-
-        @property
-        def control(self) -> Grid[Any]:
-            """The grid."""
-            return self.grid
 
     def __init__(
         self,
@@ -371,7 +365,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         before = self._place.get(self._cursor)
         offset = 0 if before is None else before - int(self.scroll_y)
         rows = self._rows
-        keys: list[Hashable] = [k for k, row in rows.items() if self._filter.matches(self._values(row))]
+        keys: list[Hashable] = [k for k, row in rows.items() if self._filter.matches(self.values(row))]
         if self._order:
             column = self._by_name[self._order]
             ordered = {key: _ordered(column, rows[key]) for key in keys}
@@ -399,7 +393,8 @@ class Grid(ScrollView, Generic[R], can_focus=True):
             self._scroll(y=max(0, index - max(0, offset)))
         self._reveal()
 
-    def _values(self, row: R) -> Callable[[str], Value]:
+    def values(self, row: R) -> Callable[[str], Value]:
+        """Return what a filter asks a row: the value of a field."""
         return lambda name: self._by_name[name].value(row)
 
     # -- widths ------------------------------------------------------------------------------
