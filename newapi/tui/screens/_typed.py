@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
-from newapi.config.values import duration_text, money_text, parse_duration, parse_money
+from newapi.config.values import duration_text, money_text, parse_duration
+from newapi.ops import typed
+from newapi.ops.typed import dollars
 from newapi.relay.limits import Period
 
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)", re.ASCII)
 _LARGE = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-_PERIODS: tuple[Period, ...] = ("day", "week", "month")
-
-
-def dollars(text: str) -> Decimal:
-    """Return the USD of `$10`, or of `10`.
-
-    Raises:
-        ValueError: It is no amount.
-    """
-    try:
-        return parse_money(f"${text.removeprefix('$')}")
-    except ValueError:
-        raise ValueError(f"{text!r} is no amount: write $10 or $0.50") from None
 
 
 def quota(text: str) -> Decimal | None:
@@ -42,18 +30,7 @@ def moment(text: str) -> float | datetime | None:
     Raises:
         ValueError: It is none of them.
     """
-    if text in ("", "never"):
-        return None
-    if text[:4].isdecimal() and "-" in text:
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is no date: write 2030-12-31") from None
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no time: write 30d, 12h or 2030-12-31") from None
+    return None if text in ("", "never") else typed.moment(text)
 
 
 def duration(text: str) -> float:
@@ -74,14 +51,7 @@ def budgets(text: str) -> dict[Period, Decimal]:
     Raises:
         ValueError: It is no budget.
     """
-    found: dict[Period, Decimal] = {}
-    for word in words(text):
-        name, _, amount = word.partition("=")
-        period: Period | None = next((p for p in _PERIODS if p == name), None)
-        if period is None or not amount:
-            raise ValueError(f"{word!r} is no budget: write day=$2, week=$10 or month=$40")
-        found[period] = dollars(amount)
-    return found
+    return dict(map(typed.budget, words(text)))
 
 
 def count(text: str) -> int:
@@ -103,12 +73,7 @@ def networks(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: One is none.
     """
-    for word in words(text):
-        try:
-            ipaddress.ip_network(word, strict=False)
-        except ValueError:
-            raise ValueError(f"{word!r} is no address or network: write 10.0.0.0/8") from None
-    return words(text)
+    return tuple(map(typed.network, words(text)))
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -39,10 +39,10 @@ def create(
     """
     import msgspec
 
-    from newapi.cli.commands.token._values import budget_of, moment, network
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import note, say, show
     from newapi.config.schema import TokenSpec
+    from newapi.ops import typed
 
     if unlimited == (quota is not None):
         raise typer.BadParameter("say how much it may spend: --quota '$10', or --unlimited", param_hint="--quota")
@@ -51,10 +51,10 @@ def create(
         user=user,
         quota=read("--quota", quota, dollars),
         unlimited=unlimited,
-        expires=read("--expires", expires, moment),
+        expires=read("--expires", expires, typed.moment),
         models=split(models),
-        allow_ips=tuple(read_all("--allow-ip", allow_ip, network)),
-        budget=dict(read_all("--budget", budget, budget_of)),
+        allow_ips=tuple(read_all("--allow-ip", allow_ip, typed.network)),
+        budget=dict(read_all("--budget", budget, typed.budget)),
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
         concurrency=concurrency,

@@ -40,9 +40,9 @@ def set(
         newapi token set ci --models 'gpt-4o*,o3' --allow-ip 10.0.0.0/8
         newapi token set ci --disable
     """
-    from newapi.cli.commands.token._values import budget_of, moment, network
     from newapi.cli.commands.token._view import row
     from newapi.cli.output import WrongUsage, note, show
+    from newapi.ops import typed
     from newapi.ops.operations.tokens import ChangeToken, TokenChanges
 
     if unlimited and quota is not None:
@@ -53,13 +53,15 @@ def set(
     if unlimited or quota is not None:
         fields |= {"quota": read("--quota", quota, dollars), "unlimited": unlimited}
     if expires is not None:
-        fields["expires"] = None if expires == "never" else read("--expires", expires, moment)
+        fields["expires"] = None if expires == "never" else read("--expires", expires, typed.moment)
     if models is not None:
         fields["models"] = () if split(models) == ("all",) else split(models)
     if allow_ip is not None:
-        fields["allow_ips"] = () if split(allow_ip) == ("any",) else tuple(read_all("--allow-ip", allow_ip, network))
+        fields["allow_ips"] = (
+            () if split(allow_ip) == ("any",) else tuple(read_all("--allow-ip", allow_ip, typed.network))
+        )
     if budget is not None:
-        fields["budget"] = {} if split(budget) == ("none",) else dict(read_all("--budget", budget, budget_of))
+        fields["budget"] = {} if split(budget) == ("none",) else dict(read_all("--budget", budget, typed.budget))
     limits = {
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,

@@ -1,17 +1,27 @@
-"""Values of tokens as people write them."""
+"""Values of tokens as people type them, in an option of a command or in a dialog."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import ipaddress
+from datetime import UTC, datetime
+from decimal import Decimal
 
-from newapi.cli.commands._options import dollars, seconds
+from newapi.config.values import parse_duration, parse_money
+from newapi.relay.limits import Period
 
-if TYPE_CHECKING:
-    from datetime import datetime
-    from decimal import Decimal
-
-Period = Literal["day", "week", "month"]
 _PERIODS: tuple[Period, ...] = ("day", "week", "month")
+
+
+def dollars(text: str) -> Decimal:
+    """Return the USD of `$10`, or of `10`.
+
+    Raises:
+        ValueError: It is no amount.
+    """
+    try:
+        return parse_money(f"${text.removeprefix('$')}")
+    except ValueError:
+        raise ValueError(f"{text!r} is no amount: write $10 or $0.50") from None
 
 
 def moment(text: str) -> float | datetime:
@@ -20,15 +30,16 @@ def moment(text: str) -> float | datetime:
     Raises:
         ValueError: It is neither.
     """
-    from datetime import UTC, datetime
-
     if text[:4].isdecimal() and "-" in text:
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(f"{text!r} is no date: write 2030-12-31") from None
         return at if at.tzinfo else at.replace(tzinfo=UTC)
-    return seconds(text)
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: write 30d, 12h or 2030-12-31") from None
 
 
 def network(text: str) -> str:
@@ -37,8 +48,6 @@ def network(text: str) -> str:
     Raises:
         ValueError: It is none.
     """
-    import ipaddress
-
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -46,7 +55,7 @@ def network(text: str) -> str:
     return text
 
 
-def budget_of(text: str) -> tuple[Period, Decimal]:
+def budget(text: str) -> tuple[Period, Decimal]:
     """Return the period and the USD of `day=$2`.
 
     Raises:
