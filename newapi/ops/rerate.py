@@ -127,13 +127,14 @@ def _chunks(db: Database, wanted: RecordFilter) -> Iterator[list[StoredRecord]]:
 
 def _repriced(record: StoredRecord, book: PriceBook, provider: str, now: float) -> Repriced | str | None:
     """Return what changes in a line; None when its price stays as it is, or why it has to."""
-    before = _object(record.bill)
-    if not record.usage or not before:
+    try:
+        usage = msgspec.json.decode(record.usage, type=Usage, strict=False)
+        before = msgspec.json.decode(record.bill, type=dict[str, Any])
+    except msgspec.DecodeError:  # Imported from elsewhere, cut short, or written by a newer version.
         return "the log does not say what it is the price of"
     price = book.find(record.model)
     if price is None:
         return "its model has no price"
-    usage = msgspec.json.decode(record.usage, type=Usage, strict=False)
     multipliers = {name: _number(value) for name, value in (before.get("multipliers") or {}).items()}
     if (ratio := _picture_ratio(before)) is not None and price.per_call is not None:
         multipliers["picture"] = ratio
@@ -168,10 +169,6 @@ def _picture_ratio(bill: dict[str, Any]) -> Decimal | None:
 
 def _refuse(warning: str) -> None:
     raise NewapiError(warning, code="prices_unreadable")
-
-
-def _object(text: str) -> dict[str, Any]:
-    return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
 
 
 def _number(value: object) -> Decimal:

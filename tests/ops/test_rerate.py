@@ -117,6 +117,9 @@ def test_a_dry_run_says_the_same_and_does_nothing(local: Local) -> None:
     [
         pytest.param({"usage": ""}, "the log does not say what it is the price of", id="imported"),
         pytest.param({"bill": ""}, "the log does not say what it is the price of", id="no bill"),
+        pytest.param({"usage": '{"inp'}, "the log does not say what it is the price of", id="usage cut short"),
+        pytest.param({"bill": '{"li'}, "the log does not say what it is the price of", id="bill cut short"),
+        pytest.param({"usage": '{"source":"x"}'}, "the log does not say what it is the price of", id="a newer usage"),
         pytest.param({"request_id": "r9"}, "it was refunded", id="refunded"),
         pytest.param({"model": "gone"}, "its model has no price", id="no price"),
     ],
