@@ -7,12 +7,11 @@ from collections.abc import Iterable
 
 from newapi.base.errors import NewapiError
 from newapi.base.units import usd
-from newapi.config.load import load
 from newapi.ops import usage
 from newapi.ops.apply import plan
 from newapi.ops.live import Alert, Sync
 from newapi.ops.live_hub import Balance, Look
-from newapi.ops.local import Local
+from newapi.ops.local import Local, reopened
 from newapi.relay.limits import Period
 from newapi.relay.snapshot import Snapshot
 from newapi.store import channels as store_channels
@@ -43,9 +42,7 @@ def _drift(local: Local, generation: int) -> tuple[Sync, int]:
     if not generation:
         return "never applied", 0
     try:
-        # What was read from standard input cannot be read again.
-        config = local.config if str(local.path) == "-" else load(local.path).config
-        differences = len(plan(local, config).changes)
+        differences = len(plan(local, reopened(local).config).changes)
     except NewapiError:  # the file is being edited, or is not on this machine: then nothing is said of it
         return "unknown", 0
     return ("drifted" if differences else "in sync"), differences

@@ -13,7 +13,7 @@ from msgspec import Struct
 from newapi import secrets
 from newapi.base.secret import Secret
 from newapi.config.findings import Places
-from newapi.config.load import Loaded, load, load_server
+from newapi.config.load import STDIN, Loaded, load, load_server
 from newapi.config.schema import Config, ServerSpec
 from newapi.ops.vault import Vault
 from newapi.store import sealed
@@ -69,10 +69,12 @@ def open_local(path: Path | None = None, *, server_only: bool = False, migrate: 
 def reopened(local: Local) -> Local:
     """Return the same gateway as its file says it now, with the database that is open.
 
+    What was read from standard input cannot be read again: it is as it was.
+
     Raises:
         ConfigError: The file is not valid.
     """
-    return _local(load(local.path), local.db)
+    return local if local.path == STDIN else _local(load(local.path), local.db)
 
 
 def _local(loaded: Loaded, db: Database | None, *, migrate: bool = True) -> Local:

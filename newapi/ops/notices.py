@@ -55,6 +55,23 @@ class Notice(Struct, frozen=True):
     over: bool = False
 
 
+class Receiver(Struct, frozen=True):
+    """One `[notices.*]`, for people: `to` says no address that a reference hides; `about` what it is told of."""
+
+    name: str
+    via: str
+    to: str
+    about: str
+    level: str
+
+
+class Given(Struct, frozen=True):
+    """What became of a notice to one receiver: `error` is "" where it arrived."""
+
+    name: str
+    error: str = ""
+
+
 class NoticeFailed(NewapiError):
     """A notice did not arrive: nobody answered, or somebody refused it."""
 
@@ -249,3 +266,32 @@ def _calls(url: str, secret: Secret | None, notices: NoticesSpec) -> Mapping[str
 
 def _refusal(reply: HttpReply) -> str:
     return "" if 200 <= reply.status < 300 else str(reply.status)
+
+
+def receivers(config: Config) -> list[Receiver]:
+    """Return who is told, and of what."""
+    return [
+        Receiver(
+            name,
+            spec.via,
+            ", ".join(spec.to) or ("(a reference)" if "://" not in spec.url else spec.url),
+            ", ".join(spec.about) or "all",
+            spec.level,
+        )
+        for name, spec in config.notices.items()
+    ]
+
+
+def test(config: Config, resolve: Resolve, names: Collection[str], *, now: float) -> list[Given]:
+    """Tell receivers something that does not matter: those of `names`, or all there are. Waits for them."""
+    notice = Notice("models", "", "A test of newapi", "Whoever reads this is told.", "error", now)
+    return [Given(name, _sent(config, name, notice, resolve)) for name in names or config.notices]
+
+
+def _sent(config: Config, name: str, notice: Notice, resolve: Resolve) -> str:
+    """Return why a notice did not arrive, "" where it did."""
+    try:
+        send(config, name, notice, resolve)
+    except NewapiError as error:
+        return error.message
+    return ""

@@ -177,7 +177,7 @@ class RemoteGateway:
         url = f"/api/{path}?{urlencode(asked)}" if asked else f"/api/{path}"
         limit = self._seconds if seconds is None else seconds
         answer = call(self._server, method, url, self._token, body, timeout=limit, headers=self._headers)
-        _check(answer, places or Places())
+        _check(answer, places)
         return answer.body if isinstance(answer.body, str) else answer.body["data"]
 
 
@@ -198,8 +198,11 @@ def _applied(data: dict[str, Any]) -> Applied:
     return replace(done, changes=exact(done.changes), new_tokens=new)
 
 
-def _check(answer: Answer, places: Places) -> None:
-    """Raise what went wrong on the server as if it had gone wrong here; problems are where this side's file has them.
+def _check(answer: Answer, places: Places | None) -> None:
+    """Raise what went wrong on the server as if it had gone wrong here.
+
+    Problems of a configuration that was sent are where this side's file has them; without `places` they are of the
+    server's own file.
 
     Raises:
         NewapiError: It did.
@@ -224,5 +227,7 @@ def _check(answer: Answer, places: Places) -> None:
     raise error
 
 
-def _placed(told: dict[str, Any], places: Places) -> Problem:
+def _placed(told: dict[str, Any], places: Places | None) -> Problem:
+    if places is None:
+        return Problem(**told)
     return places.problem(undotted(told["key"]), told["message"], told["hint"])

@@ -41,6 +41,10 @@ key = "env:UPSTREAM_KEY"
 models = ["m"]
 tag = "prod"
 
+[notices.ops]
+via = "webhook"
+url = "http://127.0.0.1:1/hook"
+
 [tokens."ci/1"]
 quota = "$10"
 expires = "90d"
@@ -82,7 +86,16 @@ def acting(way: str, directory: Path) -> Iterator[Newapi]:
         write_record(
             db,
             UsageRecord(
-                f"r{number}", time.time() - 3600, status=200, model="m", token_name="ci/1", channel_name="main one"
+                f"r{number}",
+                time.time() - 3600,
+                status=200,
+                model="m",
+                token_name="ci/1",
+                channel_name="main one",
+                user_id=1,
+                quota=number,
+                usage='{"input": 1000}' if number == 1 else "",
+                bill="{}",
             ),
         )
     db.close()
@@ -203,6 +216,11 @@ STORY: tuple[tuple[str, str], ...] = (
     ("history 2 -o json", ""),
     ("rollback --yes", ""),
     ("history -o json", ""),
+    ("status -o json", ""),
+    ("status --exit-code -o json", ""),
+    ("notice list -o json", ""),
+    ("notice test", ""),
+    ("notice test ops nobody", ""),
     ("token create x_y --quota $2.50 --expires 30d --budget day=$1 -o json", ""),
     ("token create x_y --unlimited", ""),
     ("token list -o json", ""),
@@ -233,6 +251,8 @@ STORY: tuple[tuple[str, str], ...] = (
     ("token verify ci --model m -o json", ""),
     ("token verify - --model m -o json", "sk-nobody\n"),
     ("usage --by model,token --since 2h -o json", ""),
+    ("usage rerate --since 2h --dry-run -o json", ""),
+    ("usage rerate --since 2h --yes", ""),
     ("trace r1 -o json", ""),
     ("trace r9 -o json", ""),
     ("logs --since 2h -o json", ""),
@@ -313,9 +333,12 @@ def _still(value: Any) -> Any:
         hidden = {
             "key_hint": "HINT",
             "aff_code": "CODE",
+            "at": "MOMENT",
             "leases": "A SERVER'S",
             "rests": "A SERVER'S",
             "series": "A SERVER'S",
+            "serving": "A SERVER'S",
+            "workers": "A SERVER'S",
         }
         return {
             k: hidden.get(k, "MOMENT") if k in hidden or ((k.endswith(_MOMENTS) or k == "ms") and v) else _still(v)
@@ -355,6 +378,14 @@ def test_the_socket_is_the_owner_s_and_goes_with_the_server(tmp_path: Path) -> N
         assert (who["role"], who["where"]) == ("root", f"unix:{socket}")
         assert json.loads(inside("whoami", "--server", f"unix:{socket}", "-o", "json", env=env).out) == who
         done(inside("token", "create", "t", "--unlimited", "-q", env=env))
+        # What is wrong with the server's own file is told with its place there.
+        written = config.read_text()
+        config.write_text(f"{written}[models.x]\nratio = -1\n")
+        wrong = inside("status", "-o", "json", env=env)
+        assert (wrong.code, wrong.err) == (2, inside("config", "show", "-o", "json", env=env).err)
+        at = {"file": str(config), "line": written.count("\n") + 2, "column": 9}
+        assert json.loads(wrong.err)["error"]["location"] == at
+        config.write_text(written)
         url = f"http://127.0.0.1:{port}"
         assert inside("whoami", "--server", url, env={**env, "NEWAPI_ACCESS_TOKEN": "wrong"}).code == 4
 

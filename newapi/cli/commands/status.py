@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from newapi.ops.live import Stats
     from newapi.ops.processes import Worker
 
@@ -23,7 +22,7 @@ def status(
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="A line a second: what it brought; on and on.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="Watch so many seconds; 0 for ever.", min=0)] = 0,
-    config: ConfigFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Show how the gateway is doing: version, generation, drift, channels, and what today (UTC) has brought.
@@ -33,21 +32,21 @@ def status(
         newapi status --watch
         newapi status --watch --limit 10 -o ndjson
         newapi status --exit-code
+        newapi status --context prod
     """
     if watch:
         import asyncio
 
         if output not in (Output.TABLE, Output.JSON, Output.NDJSON):
             raise typer.BadParameter("what has no end is shown as table, json or ndjson", param_hint="--output")
-        asyncio.run(_watch(config, limit, output))
+        asyncio.run(_watch(at, limit, output))
         return
 
     from newapi.base.units import usd
     from newapi.cli.output import ExitCode, show
-    from newapi.ops.local import open_local
-    from newapi.ops.status import status as found
+    from newapi.ops.operations.whole import ShowStatus
 
-    now = found(open_local(config))
+    now = at.gateway().do(ShowStatus())
     if output is Output.TABLE:
         drift = f" ({now.differences} to apply)" if now.differences else ""
         show(
@@ -83,18 +82,17 @@ def _workers(workers: Sequence[Worker]) -> str:
     return ", ".join(told)
 
 
-async def _watch(config: Path | None, limit: int, output: Output) -> None:
+async def _watch(at: Where, limit: int, output: Output) -> None:
     """Write a line for every second that is told, and how the connection is beside it."""
     from contextlib import aclosing
 
     from msgspec.structs import asdict
 
-    from newapi.cli.commands._gateway import Where
     from newapi.cli.output import note, show, write
     from newapi.ops.live import Gap, Link, Stats
 
     seconds = 0
-    async with aclosing(Where(config).gateway().watch(("stats",), "5m")) as events:
+    async with aclosing(at.gateway().watch(("stats",), "5m")) as events:
         async for told in events:
             match told.event:
                 case Stats() as stats if output is Output.TABLE:

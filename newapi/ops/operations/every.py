@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from newapi.ops.operations import Operation, board, channels, kept, reading, tokens, users
+from newapi.ops.operations import Operation, board, channels, kept, reading, tokens, users, whole
 
 ALL: tuple[type[Operation[Any]], ...] = (
     *tokens.OPERATIONS,
@@ -13,5 +13,6 @@ ALL: tuple[type[Operation[Any]], ...] = (
     *reading.OPERATIONS,
     *kept.OPERATIONS,
     *board.OPERATIONS,
+    *whole.OPERATIONS,
 )
 """In no order that means anything."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from msgspec import Struct
 
 from newapi.base.secret import Secret
-from newapi.ops import database, redemption, stored_secrets, users
+from newapi.ops import database, redemption, rerate, stored_secrets, users
 from newapi.ops.database import Finding, Status
 from newapi.ops.local import Local
 from newapi.ops.redemption import CodeView, NewCodes
+from newapi.ops.rerate import Rerating
 from newapi.ops.stored_secrets import Kept
+from newapi.store.ledger import RecordFilter
 
 
 class CreateCodes(Struct, frozen=True):
@@ -123,8 +126,22 @@ class PruneLog(Struct, frozen=True):
         return database.prune(local.db, self.before, vacuum=self.vacuum, who=who)
 
 
+class RepriceLog(Struct, frozen=True):
+    """Give past requests the prices that are in force; `dry_run` says what that changes."""
+
+    SECONDS: ClassVar[float] = 3600.0
+    """There may be millions of them."""
+    wanted: RecordFilter
+    dry_run: bool = False
+
+    def run(self, local: Local, who: str) -> Rerating:
+        """Do `ops.rerate.rerate`."""
+        directory = local.path.resolve().parent
+        return rerate.rerate(local.db, self.wanted, who=who, directory=directory, dry_run=self.dry_run)
+
+
 OPERATIONS = (
     *(CreateCodes, ListCodes, DeleteCodes, RedeemCode),
     *(KeepSecret, ListSecrets, ForgetSecret),
-    *(ShowDatabase, CheckDatabase, PruneLog),
+    *(ShowDatabase, CheckDatabase, PruneLog, RepriceLog),
 )

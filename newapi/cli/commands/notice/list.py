@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from newapi.cli.commands._options import ConfigFile, Form
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
-
-if TYPE_CHECKING:
-    from newapi.config.schema import NoticesSpec
 
 
 def list(
-    config: ConfigFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """List who is told when something needs a look, and of what.
@@ -20,16 +16,6 @@ def list(
         newapi notice list -o name
     """
     from newapi.cli.output import show
-    from newapi.config.load import load
+    from newapi.ops.operations.whole import ListNotices
 
-    show([_row(name, spec) for name, spec in load(config).config.notices.items()], output)
-
-
-def _row(name: str, spec: NoticesSpec) -> dict[str, Any]:
-    return {
-        "name": name,
-        "via": spec.via,
-        "to": ", ".join(spec.to) or ("(a reference)" if "://" not in spec.url else spec.url),
-        "about": ", ".join(spec.about) or "all",
-        "level": spec.level,
-    }
+    show(at.gateway().do(ListNotices()), output)

@@ -6,38 +6,28 @@ from typing import Annotated
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile
+from newapi.cli.commands._gateway import HERE, Where
 
 
 def test(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.")] = None,
-    config: ConfigFile = None,
+    at: Where = HERE,
 ) -> None:
     """Tell everybody something that does not matter, and say to whom it came; leave with 8 when it does not.
+
+    A server that runs tells it itself, from where it is.
 
     Examples:
         newapi notice test
         newapi notice test ops
     """
-    import time
-
-    from newapi.base.errors import NewapiError
     from newapi.cli.output import ExitCode, note
-    from newapi.ops.local import open_local
-    from newapi.ops.notices import Notice, send
+    from newapi.ops.operations.whole import TryNotices
 
-    local = open_local(config)
-    failed = False
-    for name in names or local.config.notices:
-        notice = Notice("models", "", "A test of newapi", "Whoever reads this is told.", "error", time.time())
-        try:
-            send(local.config, name, notice, local.resolve)
-        except NewapiError as error:
-            failed = True
-            note(f"{name}: {error.message}")
-        else:
-            note(f"{name}: told")
-    if not (names or local.config.notices):
+    done = at.gateway().do(TryNotices(tuple(names or ())))
+    for given in done:
+        note(f"{given.name}: {given.error or 'told'}")
+    if not done:
         note("Nobody is told: the configuration has no [notices.*]")
-    if failed:
+    if any(given.error for given in done):
         raise typer.Exit(ExitCode.CHECK_FAILED)

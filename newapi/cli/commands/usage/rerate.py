@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
+from newapi.cli.commands._gateway import HERE, Where
+from newapi.cli.commands._options import DryRun, Form, NoInput, Yes
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def rerate(
     yes: Yes = False,
     dry_run: DryRun = False,
     no_input: NoInput = False,
-    config: ConfigFile = None,
+    at: Where = HERE,
     output: Form = Output.TABLE,
 ) -> None:
     """Price past requests anew, after a price was wrong: everyone pays, or gets back, the difference.
@@ -38,19 +39,17 @@ def rerate(
 
     from msgspec.structs import replace
 
-    from newapi.cli.commands._options import account, read, seconds
+    from newapi.cli.commands._options import read, seconds
     from newapi.cli.output import confirm, note, show
-    from newapi.ops.local import open_local
-    from newapi.ops.rerate import rerate as price
+    from newapi.ops.operations.kept import RepriceLog
     from newapi.store.ledger import RecordFilter
 
     now = time.time()
     age, end = read("--since", since, seconds) or 0, read("--until", until, seconds)
     wanted = RecordFilter(since=now - age, model=model, channel=channel, token=token, user=user, group=group)
     wanted = replace(wanted, until=now if end is None else now - end)
-    local = open_local(config, server_only=True)
-    directory = local.path.resolve().parent
-    planned = price(local.db, wanted, who=account(), directory=directory, dry_run=True)
+    there = at.gateway()
+    planned = there.do(RepriceLog(wanted, dry_run=True))
     show(_rows(planned) if output is Output.TABLE else planned, output)
     for why, number in sorted(planned.kept.items()):
         note(f"{_requests(number)} left at the price that is there: {why}.")
@@ -62,7 +61,7 @@ def rerate(
         note(f"Would change {told}.")
         return
     confirm(f"Change {told}?", yes=yes, no_input=no_input)
-    done = price(local.db, wanted, who=account(), directory=directory)
+    done = there.do(RepriceLog(wanted))
     note(f"Changed {_requests(done.changed)}: {_money(done.after - done.before, sign=True)}.")
 
 

@@ -358,7 +358,7 @@ def _explicit(error: NewapiError) -> Response[bytes]:
         status = 400  # a reference of theirs that does not resolve on this server
     if isinstance(error, ConfigError):
         status = 400
-        names = ("message", "line", "column", "key", "hint", "source")
+        names = ("message", "file", "line", "column", "key", "hint", "source")
         told["problems"] = [{name: getattr(problem, name) for name in names} for problem in error.problems]
     return envelope(told, status)
 
