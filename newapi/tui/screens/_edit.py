@@ -32,7 +32,7 @@ class Editing(GridScreen[R]):
         place = self._place("channels", view.name)
         there = [("detach", "detach it: commands manage it from then on")]
         if place is not None:
-            there.insert(0, ("file", f"open {place[0]}, line {place[1]}"))
+            there.insert(0, ("file", f"open {_short(place[0])}, line {place[1]}"))
 
         def chosen(what: str | None) -> None:
             if what == "file" and place is not None:
@@ -96,6 +96,12 @@ class Editing(GridScreen[R]):
             lambda there, _: there.do(Detach("channel", view.name)),
             lambda name: f"Channel {name} is detached",
         )
+
+
+def _short(path: Path) -> Path:
+    """Return a path as people would type it here: from the directory they are in."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _channel(text: str) -> tuple[str, ChannelSpec]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import cache
@@ -26,6 +26,7 @@ from newapi.ops.vault import Vault
 from newapi.store.database import open_database
 from newapi.tui.app import Options, Tui
 from newapi.tui.screen import LiveScreen
+from newapi.tui.screens._grid import GridScreen
 from newapi.tui.source import Source
 from newapi.tui.widgets.grid import Grid
 from tests.support.live import recording
@@ -185,34 +186,33 @@ async def dashboard(  # type: ignore[no-untyped-def]
     screen: str,
     *,
     size: tuple[int, int] = (120, 40),
-    minutes: int = 2,
-    read_only: bool = False,
+    events: Sequence[Told] | None = None,
+    options: Options | None = None,
     before: Callable[[LocalGateway, Local], object] | None = None,
-    theme: str = "textual-dark",
     gateway: bool = True,
     config: str = CONFIG,
     file: bool = True,
 ):
-    """Run the dashboard with one screen in front, after `minutes` of a recording."""
+    """Run the dashboard with one screen in front, after these events; without any, two minutes of the recording."""
     there, local, path = here(directory, config)
     if before is not None:
         before(there, local)
 
     async def watch() -> AsyncGenerator[Told]:
-        for told in recorded(minutes):
+        for told in recorded(2) if events is None else events:
             yield told
         await asyncio.Event().wait()
 
     source = Source("prod", "server", watch, there if gateway else None, config=path if file else None)
-    app = Tui(lambda _: source, "prod", Options(read_only=read_only, theme=theme))
+    app = Tui(lambda _: source, "prod", options or Options(theme="textual-dark"))
     async with app.run_test(size=size) as pilot:
         seen = Seen(app, pilot, there, local, path)
         await seen.until(lambda: app.model.is_known)
         app.open(screen)
         await pilot.pause()
         app.draw()
-        if gateway:
-            await seen.until(lambda: seen.screen.query_one("#grid").total)  # type: ignore[attr-defined]
+        if gateway and isinstance(seen.screen, GridScreen):
+            await seen.until(lambda: seen.grid.total)
         await pilot.pause()
         yield seen
     local.db.close()

@@ -13,6 +13,7 @@ from newapi.ops import channels
 from newapi.ops.channels import KeyState
 from newapi.store import rests
 from newapi.store.rests import RestRow
+from newapi.tui.app import Options
 from tests.ops.test_channel_probe import CHAT
 from tests.support.upstream import Conversation, serving
 from tests.tui.screens.gateway import CONFIG, Seen, dashboard
@@ -138,7 +139,7 @@ async def test_no_is_no(tmp_path: Path) -> None:
 
 
 async def test_read_only_hides_what_acts(tmp_path: Path) -> None:
-    async with dashboard(tmp_path, "channels", read_only=True) as seen:
+    async with dashboard(tmp_path, "channels", options=Options(read_only=True)) as seen:
         for key in ("d", "u", "B", "K", "e", "t", "b", "plus", "right_square_bracket"):
             await seen.press(key)
             assert seen.app.screen is seen.screen, key

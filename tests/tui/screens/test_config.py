@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from newapi.ops import history
+from newapi.tui.app import Options
 from tests.tui.screens.gateway import CONFIG, Seen, dashboard
 from tests.tui.screens.test_channels import editing
 
@@ -118,7 +119,7 @@ async def test_without_the_file_here(tmp_path: Path) -> None:
 
 
 async def test_read_only_looks_only(tmp_path: Path) -> None:
-    async with dashboard(tmp_path, "config", read_only=True) as seen:
+    async with dashboard(tmp_path, "config", options=Options(read_only=True)) as seen:
         changed(seen)
         await seen.settled()
         await seen.press("A", "Z")

@@ -14,6 +14,7 @@ from newapi.ops.local import Local
 from newapi.store import tokens as store
 from newapi.store.keys import hash_key
 from newapi.store.models import Record
+from newapi.tui.app import Options
 from newapi.tui.screens import _typed as typed
 from tests.tui.screens.gateway import Seen, dashboard
 
@@ -184,7 +185,7 @@ async def test_of_two_with_one_name_the_id_says_which(tmp_path: Path) -> None:
 
 
 async def test_read_only_hides_what_acts(tmp_path: Path) -> None:
-    async with dashboard(tmp_path, "tokens", read_only=True) as seen:
+    async with dashboard(tmp_path, "tokens", options=Options(read_only=True)) as seen:
         for key in ("n", "o", "d", "u", "L", "D", "ctrl+d"):
             await seen.press(key)
             assert seen.app.screen is seen.screen, key

@@ -7,6 +7,7 @@ import pytest
 
 from newapi.ops import users
 from newapi.ops.users import UserView
+from newapi.tui.app import Options
 from tests.tui.screens.gateway import Seen, dashboard
 
 
@@ -94,7 +95,7 @@ async def test_role_and_group(tmp_path: Path) -> None:
 
 
 async def test_read_only_hides_what_acts(tmp_path: Path) -> None:
-    async with dashboard(tmp_path, "users", read_only=True) as seen:
+    async with dashboard(tmp_path, "users", options=Options(read_only=True)) as seen:
         for key in ("dollar_sign", "d", "u", "R", "o"):
             await seen.press(key)
             assert seen.app.screen is seen.screen, key
