@@ -33,6 +33,8 @@ from newapi.cli.output import ExitCode, WrongUsage, fail, no_such_command, note,
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = "Examples:"
 _ALONE = "show"
+_ELSEWHERE = ("--server", "--context", "--token-file")
+"""What says where to act: the options of `Where`."""
 
 
 def _no_color(value: bool) -> None:
@@ -234,12 +236,23 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        hint = f"{context.command_path} --help" if context else ""
-        return fail(WrongUsage(error.format_message(), hint=hint), json=as_json)
+        return fail(_wrong(error), json=as_json)
     except NewapiError as error:
         return fail(error, json=as_json)
     return ExitCode.OK
+
+
+def _wrong(error: Any) -> WrongUsage:
+    """Return what is said of a command line that cannot be read."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return WrongUsage(error.format_message())
+    option, path = getattr(error, "option_name", ""), context.command_path
+    takes = {name for p in context.command.params for name in p.opts}
+    if option in _ELSEWHERE and option not in takes and "--config" in takes:
+        message = f"`{path}` acts on this machine's gateway alone: there is no {option} for it"
+        return WrongUsage(message, hint="it has to be run where that gateway is")
+    return WrongUsage(error.format_message(), hint=f"{path} --help")
 
 
 def _forget_stdout() -> None:

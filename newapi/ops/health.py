@@ -7,6 +7,7 @@ from typing import Literal
 import httpx
 
 from newapi.base.errors import NewapiError
+from newapi.ops.tunnel import reached
 
 Check = Literal["live", "ready"]
 
@@ -21,13 +22,15 @@ def ask(listen: str, check: Check, *, timeout: float = 5.0) -> None:
     """Return when the server says that it is well.
 
     Args:
-        listen: Where it listens, as the configuration says it (`host:port`, `unix:/path`), or its URL.
+        listen: Where it listens, as the configuration says it (`host:port`, `unix:/path`), its URL, or `ssh://…`.
         check: `live`: the process answers; `ready`: requests are served.
         timeout: Seconds for the whole answer.
 
     Raises:
         NotHealthy: It does not answer, or says anything else.
+        NoTunnel: ssh does not get there.
     """
+    listen, named = reached(listen), listen
     url, path = base_url(listen), listen.removeprefix("unix:") if listen.startswith("unix:") else None
     # Without TLS no certificates are read, which takes longer than an answer does.
     transport = None if url.startswith("https:") else httpx.HTTPTransport(uds=path, verify=False)
@@ -36,11 +39,11 @@ def ask(listen: str, check: Check, *, timeout: float = 5.0) -> None:
         with httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client:
             answer = client.get(f"{url}/health/{check}")
     except httpx.TimeoutException:
-        raise NotHealthy(f"{listen} did not answer within {timeout:g} seconds") from None
+        raise NotHealthy(f"{named} did not answer within {timeout:g} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotHealthy(f"{listen} does not answer: {error}") from None
+        raise NotHealthy(f"{named} does not answer: {error}") from None
     if answer.status_code != httpx.codes.OK:
-        raise NotHealthy(f"{listen} is not {check}: it answered {answer.status_code}")
+        raise NotHealthy(f"{named} is not {check}: it answered {answer.status_code}")
 
 
 def base_url(listen: str) -> str:

@@ -22,8 +22,7 @@ from newapi.ir.events import Delta, Event, Failed, Finished, Metered, Opened, St
 from newapi.ir.request import Inline, Media, Message, Part, Reasoning, Refusal, Request, Sampling, Text
 from newapi.ir.response import Response
 from newapi.ir.usage import Usage
-from newapi.ops import tokens
-from newapi.ops.local import Local
+from newapi.ops.gateway import Gateway
 from newapi.ops.remote import DENIED, connected
 
 Entry = Literal["chat", "messages", "gemini", "responses"]
@@ -158,20 +157,20 @@ def ask(server: str, key: Secret, trial: Trial, say: Say, *, timeout: float = 30
 
 
 @contextmanager
-def temporary_token(local: Local, group: str, *, who: str) -> Iterator[Secret]:
+def temporary_token(gateway: Gateway, group: str) -> Iterator[Secret]:
     """Give the key of a token that is there for this alone, and is root's; delete it afterwards.
 
     Raises:
-        StoreError: It cannot be made.
+        NewapiError: It cannot be made.
     """
     name = f"try-{secrets.token_hex(4)}"
     # It ends by itself where it cannot be deleted: the machine may fail meanwhile.
     spec = TokenSpec(group=group, unlimited=True, expires=_TOKEN_SECONDS)
-    _, key = tokens.create(local, name, spec, who=who)
+    _, key = gateway.create_token(name, spec)
     try:
         yield key
     finally:
-        tokens.delete(local.db, name, who=who)
+        gateway.delete_token(name)
 
 
 def _format(trial: Trial) -> Format:

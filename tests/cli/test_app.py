@@ -195,6 +195,34 @@ def test_help_lists_every_command(newapi: Callable[..., Any]) -> None:
     assert {name[0] for name in NAMES} == set(listed)
 
 
+HERE_ALONE = {
+    # A file, and the database that is open beside it.
+    *("db backup", "db copy", "db migrate", "db restore", "import"),
+    # This machine, and what runs on it.
+    *("config path", "config show", "doctor", "fmt", "serve", "validate"),
+}
+"""Commands that act on this machine's gateway and on no other."""
+NO_GATEWAY = {
+    *("channel types", "completion", "demo", "init", "man", "mock", "schema", "version"),
+    *("context add", "context list", "context remove", "context use", "login", "logout"),
+}
+"""Commands that act on no gateway, or are told which in another way."""
+
+
+@pytest.mark.parametrize("name", NAMES, ids=" ".join)
+def test_every_command_says_where_it_acts(newapi: Callable[..., Any], name: list[str]) -> None:
+    told = " ".join(name)
+    options = re.findall(r"^  (?:-\w, )?(--[\w-]+)", newapi(*name, "--help").out, re.MULTILINE)
+    if told not in HERE_ALONE | NO_GATEWAY:
+        assert {"--server", "--context"} <= {*options}
+        return
+    for option in ("--server", "--context"):
+        code, out, err = newapi(*name, option, "x")
+        assert (code, out) == (2, "")
+        alone = f"error: `newapi {told}` acts on this machine's gateway alone: there is no {option} for it\n"
+        assert (alone in err) == (told in HERE_ALONE), err
+
+
 # what only a process has
 
 

@@ -377,6 +377,8 @@ def test_the_socket_is_the_owner_s_and_goes_with_the_server(tmp_path: Path) -> N
         who = json.loads(run("whoami", "-o", "json", env=env).stdout)
         assert (who["role"], who["where"]) == ("root", f"unix:{socket}")
         assert json.loads(inside("whoami", "--server", f"unix:{socket}", "-o", "json", env=env).out) == who
+        assert json.loads(done(inside("api", "GET", "user/self", env=env)))["data"]["username"] == "root"
+        assert json.loads(done(inside("health", "--server", f"unix:{socket}", "-o", "json", env=env)))["ready"]
         done(inside("token", "create", "t", "--unlimited", "-q", env=env))
         # What is wrong with the server's own file is told with its place there.
         written = config.read_text()

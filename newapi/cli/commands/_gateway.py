@@ -11,11 +11,15 @@ from newapi.cli.commands._options import ConfigFile, account
 from newapi.cli.commands._remote import TokenFile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from newapi.base.secret import Secret
     from newapi.config.load import Loaded
+    from newapi.ops.contexts import Context
     from newapi.ops.gateway import Gateway
+    from newapi.ops.local import Local
 
-__all__ = ["HERE", "TokenFile", "Where"]
+__all__ = ["HERE", "TOKEN", "ContextName", "ServerUrl", "TokenFile", "Where", "here", "mind"]
 
 ServerUrl = Annotated[
     str | None,
@@ -30,7 +34,8 @@ ContextName = Annotated[
     str | None,
     typer.Option("--context", envvar="NEWAPI_CONTEXT", metavar="NAME", help="Act on a saved one; `local` is this one."),
 ]
-_TOKEN = "NEWAPI_ACCESS_TOKEN"
+TOKEN = "NEWAPI_ACCESS_TOKEN"
+"""The variable with an access token."""
 
 
 class Where(NamedTuple):
@@ -82,6 +87,14 @@ class Where(NamedTuple):
         why = "nothing listens on its admin socket, or it is not ours to open"
         raise Unreachable(f"the server of {loaded.path}", why)
 
+    def address(self) -> str:
+        """Return where the server answers everybody: the one that is named, or what this machine's listens on.
+
+        Raises:
+            WrongUsage: Two places are said.
+        """
+        return self._named()[0] or self._loaded().config.server.listen
+
     def elsewhere(self) -> bool:
         """Say whether a command acts on a gateway that is not this machine's: not on its keyring, nor by its file."""
         from newapi.ops import contexts
@@ -97,26 +110,53 @@ class Where(NamedTuple):
 
         return load_server(self.config)
 
-    def _place(self) -> tuple[str, Secret | None] | None:
-        """Return the server that is named, by its address or by a context, and the access token; None when none is."""
+    def _named(self) -> tuple[str, Context | None]:
+        """Return the server that is named, "" when none is, and the context that names it."""
         from newapi.cli.output import WrongUsage
         from newapi.ops import contexts
 
         if self.server and self.context:
             raise WrongUsage("--server and --context both say where to act")
         if self.server:
-            return self.server, _token(self.server, self.token_file)
+            return self.server, None
         known = contexts.read()
         name = self.context or known.current
         if name == contexts.LOCAL:
-            return None
+            return "", None
         found = known.get(name)
-        token = None if self.token_file or os.environ.get(_TOKEN) else contexts.token_of(found)
-        return found.server, token or _token(found.server, self.token_file)
+        return found.server, found
+
+    def _place(self) -> tuple[str, Secret | None] | None:
+        """Return the server that is named, by its address or by a context, and the access token; None when none is."""
+        from newapi.ops import contexts
+
+        server, context = self._named()
+        if not server:
+            return None
+        if context is None or self.token_file or os.environ.get(TOKEN):
+            return server, _token(server, self.token_file)
+        return server, contexts.token_of(context) or _token(server, None)
 
 
 HERE = Where()
 """This machine's gateway, or the one of the context that is in use."""
+
+
+def here(config: Path | None, *, migrate: bool = True) -> Local:
+    """Return this machine's gateway, for a command that acts nowhere else, and say so where others act elsewhere."""
+    from newapi.ops.local import open_local
+
+    mind(config)
+    return open_local(config, server_only=True, migrate=migrate)
+
+
+def mind(config: Path | None) -> None:
+    """Say that a command acts on this machine's gateway, where others act elsewhere."""
+    from newapi.cli.output import note
+
+    at = Where(config, os.environ.get("NEWAPI_SERVER"), os.environ.get("NEWAPI_CONTEXT"))
+    if at.elsewhere():
+        note("This acts on this machine's gateway, whatever server or context the other commands act on.")
 
 
 def _socket(loaded: Loaded) -> str | None:
@@ -141,8 +181,8 @@ def _token(server: str, token_file: str | None) -> Secret | None:
 
     if token_file is not None:
         return credential(token_file)
-    if value := os.environ.get(_TOKEN, "").strip():
+    if value := os.environ.get(TOKEN, "").strip():
         return Secret(value)
     if server.startswith(("unix:", "ssh:")):
         return None
-    raise NotSignedIn(f"{server} wants an access token", hint=f"--token-file FILE, or {_TOKEN} in the environment")
+    raise NotSignedIn(f"{server} wants an access token", hint=f"--token-file FILE, or {TOKEN} in the environment")

@@ -1,4 +1,4 @@
-"""Options of commands that talk to a running server: which one, and with what credential."""
+"""The credential for a running server."""
 
 from __future__ import annotations
 
@@ -7,31 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from newapi.base.secret import Secret
 
-Server = Annotated[
-    str | None,
-    typer.Option(
-        "--server",
-        envvar="NEWAPI_SERVER",
-        help="Its URL, host:port or unix:/path; default: what the configuration listens on.",
-    ),
-]
 TokenFile = Annotated[
     str | None,
     typer.Option("--token-file", metavar="FILE", help="Read the credential from there; - is standard input."),
 ]
-
-
-def server_of(server: str | None, config: Path | None) -> str:
-    """Return where the server is: as said, or as the configuration says."""
-    if server:
-        return server
-    from newapi.config.load import load_server
-
-    return load_server(config).config.server.listen
 
 
 def credential(token_file: str) -> Secret:

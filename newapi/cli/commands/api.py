@@ -4,53 +4,50 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._options import ConfigFile, DryRun, Form
-from newapi.cli.commands._remote import Server, TokenFile
+from newapi.cli.commands._gateway import HERE, TOKEN, Where
+from newapi.cli.commands._options import DryRun, Form
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
     from newapi.base.secret import Secret
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_TOKEN = "NEWAPI_ACCESS_TOKEN"
 
 
 def api(
     method: Annotated[str, typer.Argument(help="GET, POST, PUT, PATCH or DELETE.")],
     path: Annotated[str, typer.Argument(help="`/api/user/self`, or `user/self`, with its query.")],
     data: Annotated[str | None, typer.Option("--data", "-d", metavar="JSON", help="The body; - is stdin.")] = None,
-    server: Server = None,
-    token_file: TokenFile = None,
     timeout: Annotated[str, typer.Option("--timeout", help="How long it may take.")] = "30s",
     dry_run: DryRun = False,
-    config: ConfigFile = None,
+    at: Where = HERE,
     output: Form = Output.JSON,
 ) -> None:
     """Ask the management API of the running server; its answer is printed as it is, JSON.
 
-    The credential is a user's access token: --token-file, or NEWAPI_ACCESS_TOKEN in the environment. With -o table,
-    csv, ndjson, toml or name it shows the data of the answer.
+    The credential is a user's access token: the context's, --token-file, or NEWAPI_ACCESS_TOKEN in the environment.
+    Without one this machine's server is asked through its admin socket, as root. With -o table, csv, ndjson, toml or
+    name it shows the data of the answer.
 
     Examples:
         newapi api GET /api/user/self
         newapi api POST channel/ -d - < channel.json
-        newapi api GET 'log/?p=1&page_size=50' -o ndjson
+        newapi api GET 'log/?p=1&page_size=50' -o ndjson --context prod
     """
     from newapi.cli.commands._options import read, seconds
-    from newapi.cli.commands._remote import server_of
     from newapi.cli.output import note
     from newapi.ops.remote import call, check
 
     method, path = method.upper(), _path(path)
     if method not in _METHODS:
         raise typer.BadParameter(f"{method} is none of {', '.join(_METHODS)}", param_hint="METHOD")
-    body = _body(data, token_file)
-    where = server_of(server, config)
+    body = _body(data, at.token_file)
     limit = read("--timeout", timeout, seconds) or 0.0
+    where, token = _place(at)
     if dry_run:
         note(f"Would send {method} {path} to {where}{f', {len(body)} bytes' if body is not None else ''}.")
         return
-    answer = call(where, method, path, _token(token_file), body, timeout=limit)
+    answer = call(where, method, path, token, body, timeout=limit)
     _show(answer.body, output)
     check(answer)
 
@@ -86,20 +83,19 @@ def _body(data: str | None, token_file: str | None) -> bytes | None:
     return text.encode()
 
 
-def _token(token_file: str | None) -> Secret:
+def _place(at: Where) -> tuple[str, Secret | None]:
+    """Return the server and the credential: a token that is given is shown to this machine's server, too."""
     import os
 
     from newapi.base.secret import Secret
     from newapi.cli.commands._remote import credential
-    from newapi.ops.remote import NotSignedIn
 
-    if token_file is not None:
-        return credential(token_file)
-    if value := os.environ.get(_TOKEN, "").strip():
-        return Secret(value)
-    raise NotSignedIn(
-        "The management API wants an access token", hint=f"--token-file FILE, or {_TOKEN} in the environment"
-    )
+    if not at.elsewhere():
+        if at.token_file is not None:
+            return at.address(), credential(at.token_file)
+        if value := os.environ.get(TOKEN, "").strip():
+            return at.address(), Secret(value)
+    return at.running()
 
 
 def _show(body: Any, output: Output) -> None:

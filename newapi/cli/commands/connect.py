@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, Where
 from newapi.cli.commands._options import ConfigFile, DryRun, Form
-from newapi.cli.commands._remote import TokenFile
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -24,30 +24,34 @@ def connect(
     write: Annotated[bool, typer.Option("--write", help="Into the client's own files; those before are kept.")] = False,
     model: Annotated[str, typer.Option("--model", "-m", help="The model to use; default: one that suits it.")] = "",
     token: Annotated[str, typer.Option("--token", help="With the key of this token, by name or id.")] = "",
-    token_file: TokenFile = None,
-    server: Annotated[
-        str | None, typer.Option("--server", envvar="NEWAPI_SERVER", help="The gateway's URL, as the client sees it.")
+    token_file: Annotated[
+        str | None, typer.Option("--token-file", metavar="FILE", help="With the key in there; - is standard input.")
     ] = None,
+    url: Annotated[
+        str, typer.Option("--url", help="The gateway's URL as the client sees it; default: --server, or `public_url`.")
+    ] = "",
+    server: ServerUrl = None,
+    context: ContextName = None,
     dry_run: DryRun = False,
     config: ConfigFile = None,
     output: Form = Output.TABLE,
 ) -> None:
     """Print the settings with which a client uses this gateway, or write them into its files.
 
-    Without a key the settings say $NEWAPI_KEY. With one they hold it: mind where they are printed.
+    Without a key the settings say $NEWAPI_KEY. With one they hold it: mind where they are printed. Which models there
+    are, and the key of --token, the gateway is asked: another server wants the context's access token for that.
 
     Examples:
         newapi connect
         newapi connect claude-code --token ci
         newapi connect codex --token ci --model gpt-5 --write
         eval "$(newapi connect openai --token ci)"
+        newapi connect claude-code --context prod --token ci
     """
     from newapi.cli.output import WrongUsage, say, show
     from newapi.ops.connect import CLIENTS, Target, best_model, find, settings
-    from newapi.ops.health import base_url
-    from newapi.ops.local import open_local
-    from newapi.ops.models import list_models
-    from newapi.ops.tokens import key_of
+    from newapi.ops.operations.reading import ListModels
+    from newapi.ops.operations.tokens import RevealToken
 
     if not client:
         show([{"name": name, "what": known.about} for name, known in CLIENTS.items()], output)
@@ -57,14 +61,12 @@ def connect(
         raise WrongUsage("--token and --token-file are two ways to say one thing")
     if write and not token and not token_file:
         raise WrongUsage("To write settings, a key is needed", hint="--token NAME, or --token-file FILE")
-    local = open_local(config, server_only=True)
-    server_spec = local.config.server
-    url = base_url(server or server_spec.public_url or server_spec.listen)
-    key = key_of(local, token).reveal() if token else _key(token_file)
-    chosen = model or best_model(client, [m.name for m in list_models(local.db, token=token)])
+    at = Where(config, server, context)
+    key = at.gateway().do(RevealToken(token)).reveal() if token else _key(token_file)
+    chosen = model or best_model(client, [m.name for m in at.gateway().do(ListModels(token))])
     if not chosen:
         raise WrongUsage("No channel serves a model yet", hint="--model NAME")
-    made = settings(client, Target(url, key, chosen))
+    made = settings(client, Target(url.rstrip("/") or _url(at), key, chosen))
     if write:
         _write(made, dry_run=dry_run, output=output)
     elif output is Output.TABLE:
@@ -72,6 +74,23 @@ def connect(
             say(line)
     else:
         show(made, output)
+
+
+def _url(at: Where) -> str:
+    """Return the gateway's URL: the server's that is named, or what the gateway says of itself."""
+    from urllib.parse import urlsplit
+
+    from newapi.cli.output import WrongUsage
+    from newapi.ops.health import base_url
+    from newapi.ops.operations.whole import ShowAddress
+
+    named = at.address() if at.elsewhere() else ""
+    if named and not named.startswith(("unix:", "ssh:")):
+        return base_url(named)
+    found = base_url(at.gateway().do(ShowAddress()))
+    if named.startswith("ssh:") and urlsplit(found).hostname in ("127.0.0.1", "localhost", "::1"):
+        raise WrongUsage(f"{named} says of itself {found}, which is not there from here", hint="--url https://…")
+    return found
 
 
 def _key(token_file: str | None) -> str:

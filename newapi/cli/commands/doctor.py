@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import mind
 from newapi.cli.commands._options import ConfigFile, Form
 from newapi.cli.output import Output
 
@@ -36,6 +37,7 @@ def doctor(
     from newapi.ops.doctor import bundle as make
     from newapi.ops.doctor import examine
 
+    mind(config)
     told = examine(config, show=None if offline else shown)
     if output is Output.TABLE:
         show([{"": "ok" if f.ok else "FAIL", "check": f.check, "found": f.message, "to do": f.hint} for f in told])

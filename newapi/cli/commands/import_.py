@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import here
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
 from newapi.cli.output import Output
 
@@ -56,10 +57,9 @@ def import_(
     from newapi.cli.output import confirm, note, show
     from newapi.ops.import_litellm import import_litellm, is_litellm
     from newapi.ops.importing import import_database
-    from newapi.ops.local import open_local
 
     age = read("--logs-since", logs_since, seconds)
-    local = open_local(config, server_only=True)
+    local = here(config)
     if write is not None and write.exists() and not dry_run:
         confirm(f"Overwrite {write}?", yes=yes, no_input=no_input)
     since = None if age is None else time.time() - age

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import ContextName, ServerUrl, Where
 from newapi.cli.commands._options import ConfigFile, DryRun, Form
-from newapi.cli.commands._remote import Server, TokenFile
 from newapi.cli.output import Output
 
 if TYPE_CHECKING:
@@ -32,8 +32,11 @@ def try_(
     max_tokens: Annotated[int, typer.Option("--max-tokens", help="Of the answer.", min=1)] = 4096,
     timings: Annotated[bool, typer.Option("--timings", help="Say how long it took, on standard error.")] = False,
     group: Annotated[str, typer.Option("--group", help="Of the temporary token.")] = "default",
-    server: Server = None,
-    token_file: TokenFile = None,
+    server: ServerUrl = None,
+    context: ContextName = None,
+    token_file: Annotated[
+        str | None, typer.Option("--token-file", metavar="FILE", help="A token's key; - is standard input.")
+    ] = None,
     timeout: Annotated[str, typer.Option("--timeout", help="How long it may be silent.")] = "300s",
     dry_run: DryRun = False,
     config: ConfigFile = None,
@@ -41,7 +44,8 @@ def try_(
 ) -> None:
     """Send one request through the running gateway and print the answer.
 
-    Without --token-file it makes a temporary token of root in this machine's database, and deletes it afterwards.
+    Without --token-file it makes a temporary token of root there, and deletes it afterwards: another server wants the
+    context's access token for that, or NEWAPI_ACCESS_TOKEN in the environment.
 
     Examples:
         newapi try gpt-4o-mini
@@ -49,16 +53,11 @@ def try_(
         newapi try gemini-2.5-flash 'What is this?' --as gemini --image photo.jpg
         git diff | newapi try gpt-4o - --server https://ai.example.com --token-file ~/.newapi-key
     """
-    from newapi.cli.commands._options import account, read, seconds
-    from newapi.cli.commands._remote import credential, server_of
-    from newapi.cli.output import WrongUsage, note, say, show
-    from newapi.ops.local import open_local
+    from newapi.cli.commands._options import read, seconds
+    from newapi.cli.commands._remote import credential
+    from newapi.cli.output import note, say, show
     from newapi.ops.trial import Trial, ask, temporary_token, written
 
-    if server and not token_file and not dry_run:
-        raise WrongUsage(
-            "Another server does not know this machine's tokens", hint="--token-file FILE with a key of its"
-        )
     trial = Trial(
         model=model,
         prompt=_prompt(prompt, token_file),
@@ -68,7 +67,8 @@ def try_(
         max_output=max_tokens,
     )
     limit = read("--timeout", timeout, seconds) or 0.0
-    where = server_of(server, config)
+    at = Where(config, server, context)
+    where = at.address()
     if dry_run:
         call = written(trial)
         note(f"Would send POST {call.path} to {where}:")
@@ -79,8 +79,7 @@ def try_(
         if token_file:
             tried = ask(where, credential(token_file), trial, printer.say, timeout=limit)
         else:
-            local = open_local(config, server_only=True)
-            with temporary_token(local, group, who=account()) as key:
+            with temporary_token(at.gateway(), group) as key:
                 tried = ask(where, key, trial, printer.say, timeout=limit, patient=True)
     finally:
         printer.end()

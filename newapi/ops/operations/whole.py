@@ -21,6 +21,15 @@ class ShowStatus(Struct, frozen=True):
         return status.status(reopened(local))
 
 
+class ShowAddress(Struct, frozen=True):
+    """Say where clients find the gateway: its `public_url`, or what it listens on."""
+
+    def run(self, local: Local, who: str) -> str:
+        """Read it in the configuration."""
+        server = reopened(local).config.server
+        return server.public_url or server.listen
+
+
 class ListNotices(Struct, frozen=True):
     """List who is told when something needs a look, and of what."""
 
@@ -42,4 +51,4 @@ class TryNotices(Struct, frozen=True):
         return notices.test(now.config, now.resolve, self.names, now=time.time())
 
 
-OPERATIONS = (ShowStatus, ListNotices, TryNotices)
+OPERATIONS = (ShowStatus, ShowAddress, ListNotices, TryNotices)

@@ -22,7 +22,7 @@ def home(run: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     assert run("apply", "--yes").code == 0
     assert run("token", "create", "mine", "--unlimited", "--key", "env:MINE").code == 0
-    monkeypatch.setenv("NEWAPI_SERVER", URL)
+    config.write_text(config.read_text().replace("[server]", f'[server]\npublic_url = "{URL}"'))
     return tmp_path / "home"
 
 
@@ -176,6 +176,21 @@ def test_exit_codes(run: Run, home: Path, argv: tuple[str, ...], code: int, word
     assert done.code == code, done.err
     assert words in done.err
     assert not home.exists()
+
+
+def test_a_url(run: Run, home: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "https://other.test"
+    assert f"{other}/v1" in run("connect", "openai", "--url", f"{other}/").out
+    # A server that is named is the URL; to say so it is not asked, and this machine needs no gateway.
+    config.unlink()
+    (tmp_path / "key").write_text("sk-there")
+    made = run("connect", "openai", "--server", other, "--token-file", str(tmp_path / "key"), "--model", "m")
+    assert made.out == f"export OPENAI_BASE_URL={other}/v1\nexport OPENAI_API_KEY=sk-there\n"
+    assert run("connect", "openai", "--server", other).code == 4
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    assert run("context", "add", "prod", other).code == 0
+    assert run("context", "use", "prod").code == 0
+    assert f"{other}/v1" in run("connect", "openai", "--model", "m").out
 
 
 def test_without_a_model(run: Run) -> None:

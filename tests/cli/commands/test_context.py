@@ -115,3 +115,18 @@ def test_a_server_wants_a_token(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert (done.code, "--token-file" in done.err) == (4, True)
     run("context", "add", "prod", "https://gw.test", "--token-ref", "env:NOT_SET")
     assert int(main(["whoami", "--context", "prod"])) == 1
+
+
+def test_what_acts_here_alone_says_so_where_others_act_elsewhere(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, said = str(tmp_path / "copy.db"), "This acts on this machine's gateway, whatever"
+    assert said not in run("db", "backup", file).err
+    assert run("context", "add", "prod", "https://gw.test", "--token-ref", "env:X").code == 0
+    assert run("context", "use", "prod").code == 0
+    done = run("db", "backup", file, "--yes")
+    assert (done.code, said in done.err) == (0, True)
+    monkeypatch.setenv("NEWAPI_CONTEXT", "local")
+    assert said not in run("db", "backup", file, "--yes").err
+    monkeypatch.setenv("NEWAPI_SERVER", "https://gw.test")
+    assert said in run("doctor", "--offline").err

@@ -43,12 +43,12 @@ def test_exit_codes(run: Run, config: Path, address: str, flags: tuple[str, ...]
 
 
 def test_a_url(run: Run, address: str) -> None:
-    done = run("health", "--live", "--url", f"http://{address}/", "-o", "json")
+    done = run("health", "--live", "--server", f"http://{address}/", "-o", "json")
     assert done.json() == {"server": f"http://{address}/", "live": True}
 
 
 def test_nobody_there(run: Run) -> None:
-    done = run("health", "--url", "http://127.0.0.1:1", "-o", "json")
+    done = run("health", "--server", "http://127.0.0.1:1", "-o", "json")
     assert (done.code, done.out) == (1, "")
     assert '"not_healthy"' in done.err
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from newapi.ops import tokens
+from newapi.ops import tokens, users
 from newapi.ops.local import open_local
 from tests.cli.commands.conftest import CONFIG, Run
 from tests.support.stack import KEY, Stack, stack
@@ -79,6 +79,17 @@ def test_a_key_from_a_file(tried: Run, running: Stack, tmp_path: Path) -> None:
     assert "Invalid token" in denied.err
 
 
+def test_a_server_elsewhere(tried: Run, running: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = open_local(running.config).db
+    monkeypatch.setenv("NEWAPI_ACCESS_TOKEN", users.new_access_token(db, users.root(db).id, who="test").reveal())
+    monkeypatch.setenv("NEWAPI_CONFIG", str(tmp_path / "none.toml"))
+    done = tried("try", "my-model", "--server", running.url, "-o", "json")
+    assert done.code == 0, done.err
+    row = next(row for row in running.rows() if row.request_id == done.json()["request_id"])
+    assert row.token_name.startswith("try-")
+    assert [token.name for token in tokens.list_tokens(db)] == ["ci", "mine"]
+
+
 def test_a_key_and_a_prompt_from_standard_input(tried: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("from a pipe"))
     body = msgspec.json.decode(tried("try", "my-model", "-", "-n").out)
@@ -116,7 +127,7 @@ def test_a_picture(tried: Run, tmp_path: Path, entry: str, path: str) -> None:
         (("my-model", "--as", "smoke"), 2, ""),
         (("my-model", "--image", "/nowhere.png"), 2, "cannot be read"),
         (("my-model", "--image", __file__), 1, "That is no picture"),
-        (("my-model", "--server", "http://127.0.0.1:1"), 2, "--token-file"),
+        (("my-model", "--server", "http://127.0.0.1:1"), 4, "NEWAPI_ACCESS_TOKEN"),
         (("my-model", "--timeout", "soon"), 2, "no duration"),
     ],
 )

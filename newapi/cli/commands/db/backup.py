@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import here
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
 from newapi.cli.output import Output
 
@@ -27,9 +28,8 @@ def backup(
     """
     from newapi.cli.output import confirm, note, show
     from newapi.ops.database import backup as save
-    from newapi.ops.local import open_local
 
-    db = open_local(config, server_only=True).db
+    db = here(config).db
     if dry_run:
         note(f"Would copy {db.shown} to {file}.")
         return

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import here
 from newapi.cli.commands._options import ConfigFile, DryRun, Form, NoInput, Yes
 from newapi.cli.output import Output
 
@@ -36,9 +37,9 @@ def copy(
     from newapi.cli.output import confirm, note, show
     from newapi.ops.database import check_empty
     from newapi.ops.database import copy as transfer
-    from newapi.ops.local import open_local, open_other
+    from newapi.ops.local import open_other
 
-    local = open_local(config, server_only=True)
+    local = here(config)
     target = open_other(local, to, migrate=not dry_run)
     check_empty(local.db, target)
     if dry_run:

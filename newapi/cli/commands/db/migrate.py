@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from newapi.cli.commands._gateway import here
 from newapi.cli.commands._options import ConfigFile, DryRun, Form
 from newapi.cli.output import Output
 
@@ -17,9 +18,8 @@ def migrate(
     """
     from newapi.cli.output import note, show
     from newapi.ops.database import migrate as bring_up
-    from newapi.ops.local import open_local
 
-    done = bring_up(open_local(config, server_only=True, migrate=False).db, dry_run=dry_run)
+    done = bring_up(here(config, migrate=False).db, dry_run=dry_run)
     if output is not Output.TABLE:
         show(done, output)
     if done.before == done.now:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from newapi.cli.commands._gateway import here
 from newapi.cli.commands._options import ConfigFile, DryRun, NoInput, Yes
 
 
@@ -26,10 +27,9 @@ def restore(
     from newapi.cli.commands._options import account
     from newapi.cli.output import confirm, note
     from newapi.ops.database import restore as put_back
-    from newapi.ops.local import open_local
     from newapi.store.maintenance import check_backup
 
-    db = open_local(config, server_only=True).db
+    db = here(config).db
     schema = check_backup(file)
     if dry_run:
         note(f"Would replace {db.shown} by {file} (schema {schema}).")
