@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
-import msgspec
 from msgspec import Raw
 
 from newapi.base.errors import CallerError, Unsupported
 from newapi.formats._anthropic_blocks import ORIGIN
 from newapi.formats.contract import Profile
+from newapi.ir.arguments import as_object
 from newapi.ir.request import (
     CacheMark,
     Inline,
@@ -51,20 +51,6 @@ def cache_control(mark: CacheMark | None) -> Json:
     if mark is None:
         return {}
     return {"cache_control": {"type": "ephemeral", **({"ttl": mark.ttl} if mark.ttl else {})}}
-
-
-def input_of(call: ToolCall) -> Raw | Json:
-    """Return the arguments of a call as the object Anthropic demands; what is none is kept under a name."""
-    if call.custom:
-        return {"input": call.args}
-    text = call.args.strip()
-    if not text or text == "null":
-        return {}
-    try:
-        value: Any = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return {"arguments": call.args}
-    return Raw(text.encode()) if isinstance(value, dict) else {"arguments": call.args}
 
 
 class Turns:
@@ -147,7 +133,7 @@ class Turns:
                     "type": "tool_use",
                     "id": safe_id(part.id),
                     "name": part.name,
-                    "input": input_of(part),
+                    "input": as_object(part.args, custom=part.custom),
                     **cache_control(part.cache),
                 }
             case ToolResult():
@@ -209,6 +195,7 @@ def media_block(media: Media, *, titled: bool = True) -> Json:
             if kind == "document" and (mime.startswith("text/") or mime in _TEXTUAL):
                 source = {"type": "text", "media_type": "text/plain", "data": _decoded(data)}
             else:
+                mime = "image/jpeg" if mime == "image/jpg" else mime
                 source = {"type": "base64", "media_type": mime or _default_mime(kind), "data": data}
         case file:
             if file.origin != ORIGIN:

@@ -15,10 +15,11 @@ from msgspec import Raw
 from newapi.formats import _anthropic_usage as usages
 from newapi.formats._anthropic_blocks import ORIGIN
 from newapi.formats._anthropic_errors import error_frame
-from newapi.formats._anthropic_turns import input_of, safe_id
+from newapi.formats._anthropic_turns import safe_id
 from newapi.formats._openai_media import markdown
 from newapi.formats.contract import WriterOptions
 from newapi.frames import sse
+from newapi.ir.arguments import as_object
 from newapi.ir.events import (
     Cited,
     Closed,
@@ -95,7 +96,8 @@ def _blocks(part: Part) -> list[Json | Raw]:
         case Reasoning():
             return _reasoning(part.text, part.seal, redacted=part.redacted)
         case ToolCall():
-            call: Json = {"type": "tool_use", "id": safe_id(part.id), "name": part.name, "input": input_of(part)}
+            given = as_object(part.args, custom=part.custom)
+            call: Json = {"type": "tool_use", "id": safe_id(part.id), "name": part.name, "input": given}
             return [*_seal_of_call(part.seal), call]
         case Media():
             return [{"type": "text", "text": shown}] if (shown := _shown(part)) else []

@@ -17,6 +17,7 @@ from newapi.formats import _anthropic_schema as schemas
 from newapi.formats._anthropic_blocks import ORIGIN, begins
 from newapi.formats._anthropic_turns import Json, Turns, cache_control
 from newapi.formats.contract import Loss, Profile, Written
+from newapi.ir.arguments import as_function
 from newapi.ir.reasoning import CLAUDE_BUDGETS, budget_of, effort_of, is_off
 from newapi.ir.request import (
     CustomTool,
@@ -68,8 +69,12 @@ class _RequestWriter:
         body["max_tokens"] = self._limit()
         if request.stream:
             body["stream"] = True
-        if request.sampling.stop:
-            body["stop_sequences"] = list(request.sampling.stop)
+        # White space alone is refused. Source: https://docs.claude.com/en/api/messages#body-stop-sequences
+        stop = [s for s in request.sampling.stop if s.strip()]
+        if stop:
+            body["stop_sequences"] = stop
+        if len(stop) < len(request.sampling.stop):
+            self._lose("sampling.stop")
         tools = [t for t in map(self._tool, request.tools) if t is not None]
         if tools:
             body["tools"] = tools
@@ -115,11 +120,9 @@ class _RequestWriter:
             case NativeTool(origin=origin, body=body) if origin == ORIGIN:
                 return body
             case CustomTool():
-                # The call's one argument stands for the text the tool takes.
                 if tool.format is not None:
                     self._lose("tools.custom.format")
-                schema = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-                return {"name": tool.name, **_described(tool.description), "input_schema": schema}
+                return self._function(as_function(tool))
             case NativeTool():
                 self._lose("tools.native")
                 return None

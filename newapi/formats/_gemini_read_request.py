@@ -98,7 +98,8 @@ def peek(body: bytes, params: Params) -> Peek:
         found = _PEEK.decode(body)
         raw = bytes(found.config) or bytes(found.snake_config)
         if raw not in (b"", b"null"):
-            limits = [msgspec.json.decode(raw, type=_PeekConfig), msgspec.json.decode(raw, type=_PeekSnake)]
+            # Proto JSON takes numbers as strings too.
+            limits = [msgspec.json.decode(raw, type=t, strict=False) for t in (_PeekConfig, _PeekSnake)]
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise CallerError(f"the body is not a Gemini request: {e}", code="invalid_json") from None
     stream = params.get("action") == "streamGenerateContent" or params.get("alt") == "sse"
@@ -379,7 +380,13 @@ def _sampling(config: Json) -> Sampling:
         "logprobs": _get(config, "responseLogprobs"),
         "top_logprobs": _get(config, "logprobs"),
     }
-    return msgspec.convert(values, Sampling)
+    return msgspec.convert(values, Sampling, strict=False)
+
+
+def _int(value: Any) -> int | None:
+    if isinstance(value, str):
+        return int(value) if value.lstrip("-").isdigit() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _whole(value: Any) -> Any:
@@ -397,7 +404,7 @@ def _reasoning(config: Json) -> ReasoningWish | None:
         _text(thinking, "thinkingLevel").lower(),
     )
     show = show if isinstance(show, bool) else None
-    budget = budget if isinstance(budget, int) and not isinstance(budget, bool) else None
+    budget = _int(budget)
     if budget is not None and budget < 0:
         # -1: as the model sees fit.
         return ReasoningWish(enabled=True, show=show)

@@ -111,8 +111,8 @@ class _Cleaner:
         listed = cast("list[Any]", values)
         if None in listed:
             out["nullable"] = True
-        texts = [v for v in listed if isinstance(v, str)]
-        # Gemini's enums hold strings only; numbers stay free.
+        texts = [v for v in listed if isinstance(v, str) and v]
+        # Gemini's enums hold strings only, and no empty ones; numbers stay free.
         if texts and kind in ("string", ""):
             out["enum"] = texts
             out.setdefault("type", self._type("string"))
@@ -133,6 +133,9 @@ class _Cleaner:
             items = cast("list[Any]", items)[0] if items else None
         if isinstance(items, dict):
             out["items"] = self.clean(items, depth + 1, refs)
+        elif out.get("type") == self._type("array"):
+            # An array of anything: Gemini answers `items: missing field` where nothing is said.
+            out["items"] = {}
         options = node.get("anyOf") or node.get("oneOf")
         if isinstance(options, list):
             self._any_of([self.clean(o, depth + 1, refs) for o in cast("list[Any]", options)], out)

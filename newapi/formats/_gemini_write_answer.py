@@ -14,6 +14,7 @@ import msgspec
 from newapi.formats import _gemini_seals as seals
 from newapi.formats._gemini_errors import error_frame
 from newapi.formats.contract import WriterOptions
+from newapi.ir.arguments import as_object
 from newapi.ir.events import (
     Cited,
     Closed,
@@ -261,18 +262,7 @@ class _Parts:
 
 
 def _function_call(call: _Call) -> dict[str, Any]:
-    raw = "".join(call.args)
-    args: Any = {}
-    if call.opened.kind == "custom_tool_call":
-        args = {"input": raw}
-    elif raw.strip():
-        try:
-            args = msgspec.json.decode(raw)
-        except msgspec.DecodeError:
-            args = {"arguments": raw}
-        # Gemini's args are an object, always.
-        if not isinstance(args, dict):
-            args = {"arguments": raw}
+    args = as_object("".join(call.args), custom=call.opened.kind == "custom_tool_call")
     out: dict[str, Any] = {"name": call.opened.name, "args": args}
     return {"id": call.opened.id, **out} if call.opened.id else out
 

@@ -15,6 +15,7 @@ from msgspec import Raw
 from newapi.base.errors import CallerError, Unsupported
 from newapi.formats import _gemini_schema as schemas
 from newapi.formats.contract import Loss, Profile, Written
+from newapi.ir.arguments import as_function, as_object
 from newapi.ir.reasoning import GEMINI_BUDGETS, budget_of, effort_of, is_off
 from newapi.ir.request import (
     CustomTool,
@@ -40,6 +41,8 @@ from newapi.ir.request import (
 
 Json = dict[str, Any]
 
+FILLER = "..."
+"""Stands for a conversation in which nobody says anything but the system: Gemini wants a turn."""
 DUMMY_SIGNATURE = "context_engineering_is_the_way_to_go"
 """Stands for the signature of a turn that another model made; Google documents it for this."""
 _SAFETY = [
@@ -82,7 +85,7 @@ def write_request(request: Request, profile: Profile) -> Written:
 
     Raises:
         Unsupported: Gemini has no way to say a part: a picture's type, another vendor's file.
-        CallerError: A tool call's arguments are no JSON object, or `extra_body.google` makes no sense.
+        CallerError: `extra_body.google` makes no sense.
     """
     writer = _RequestWriter(request, profile)
     body = writer.body()
@@ -108,7 +111,7 @@ class _RequestWriter:
                     system.append(text)
             else:
                 self._turn(message, contents)
-        body: Json = {"contents": contents}
+        body: Json = {"contents": contents or [{"role": "user", "parts": [{"text": FILLER}]}]}
         if own:
             body |= {k: v for k, v in request.extra.items() if k != "generationConfig"}
         else:
@@ -229,7 +232,7 @@ class _RequestWriter:
                 return self._media(part)
             case ToolCall():
                 self._names[part.id] = part.name
-                return {"functionCall": {"name": part.name, "args": _args(part)}}
+                return {"functionCall": {"name": part.name, "args": as_object(part.args, custom=part.custom)}}
             case Native(origin="gemini"):
                 return cast(Json, msgspec.json.decode(part.body))
             case Native():
@@ -269,6 +272,10 @@ class _RequestWriter:
                     built_in[name] = {name: {}}
                 case Tool():
                     functions.append(_function(tool))
+                case CustomTool():
+                    if tool.format is not None:
+                        self._lose("tools.custom.format")
+                    functions.append(_function(as_function(tool)))
                 case WebSearch(origin="gemini", body=Raw() as body):
                     others.append(body)
                 case WebSearch():
@@ -278,8 +285,8 @@ class _RequestWriter:
                             self._lose(f"web_search.{what}")
                 case NativeTool(origin="gemini"):
                     others.append(tool.body)
-                case NativeTool() | CustomTool():
-                    self._lose("tools.custom" if isinstance(tool, CustomTool) else "tools.native")
+                case NativeTool():
+                    self._lose("tools.native")
         out = [built_in[n] for n in _BUILT_IN if n in built_in] + others
         return [*out, {"functionDeclarations": functions}] if functions else out
 
@@ -393,20 +400,6 @@ def _sign(parts: list[Json]) -> None:
         text = next((p for p in parts if p.get("text")), None)
         if text is not None:
             text["thoughtSignature"] = DUMMY_SIGNATURE
-
-
-def _args(call: ToolCall) -> Any:
-    if call.custom:
-        return {"input": call.args}
-    if not call.args.strip():
-        return {}
-    try:
-        args: Any = msgspec.json.decode(call.args)
-    except msgspec.DecodeError:
-        args = None
-    if not isinstance(args, dict):
-        raise CallerError(f"the arguments of tool call {call.name!r} are no JSON object", param="messages")
-    return cast(Json, args)
 
 
 def _response(text: str, error: bool) -> Json:

@@ -340,7 +340,8 @@ class _Conversation:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._made_up = 0
-        self._last_function = ""
+        self._unanswered: list[str] = []
+        """Ids that calls were given here, having none, and that no answer has taken yet."""
 
     def read(self, messages: list[_Message]) -> tuple[Message, ...]:
         out: list[Message] = []
@@ -365,12 +366,20 @@ class _Conversation:
             case "assistant":
                 return Message("assistant", self._assistant(message, where), _plain(message), name)
             case "tool" | "function":
-                return Message("user", (self._result(role, message, where),))
+                return Message("user", (self._result(message, where),))
             case _:
                 raise CallerError(f"field {where}.role: there is no role {role!r}", param=f"{where}.role")
 
-    def _result(self, role: str, message: _Message, where: str) -> ToolResult:
-        id = message.tool_call_id or (self._last_function if role == "function" else "")
+    def _next_unanswered(self, name: str | None) -> str:
+        """Return the id of the call that an answer without an id belongs to: the first that waits, of that name."""
+        waiting = self._unanswered
+        id = next((i for i in waiting if self._names[i] == name), waiting[0] if waiting else "")
+        if id:
+            waiting.remove(id)
+        return id
+
+    def _result(self, message: _Message, where: str) -> ToolResult:
+        id = message.tool_call_id or self._next_unanswered(message.name)
         found: list[Text | Media] = []
         for part in _content(message, where):
             if not isinstance(part, Text | Media):
@@ -397,15 +406,15 @@ class _Conversation:
         if isinstance(id := as_dict(message.audio).get("id"), str):
             parts.append(Media("audio", "", FileRef(id, ORIGIN)))
         if message.function_call is not None:
-            legacy = self._call(_Call(function=message.function_call))
-            self._last_function = legacy.id
-            parts.append(legacy)
+            parts.append(self._call(_Call(function=message.function_call)))
         parts += [self._call(c) for c in message.tool_calls or ()]
         return tuple(parts)
 
     def _call(self, call: _Call) -> ToolCall:
         id = call.id or f"call_{self._made_up}"
         self._made_up += 1
+        if not call.id:
+            self._unanswered.append(id)
         seal = seals.google(call.extra_content)
         if call.custom is not None:
             self._names[id] = call.custom.name
@@ -448,8 +457,11 @@ def _part(part: dict[str, Any], where: str) -> Part:
             return Refusal(text)
         case "thinking" if isinstance(text := part.get("thinking"), str):
             return Reasoning(text)
-        case "image_url":
+        case "image_url" | "input_image":
+            # The second is the Responses API's word, its detail beside the URL: some clients say it here.
             found = image_of(part.get("image_url"))
+            if found is not None and isinstance(detail := part.get("detail"), str):
+                found = msgspec.structs.replace(found, detail=detail)
         case "input_audio":
             audio = as_dict(part.get("input_audio"))
             data, form = audio.get("data"), audio.get("format")

@@ -12,11 +12,13 @@ from typing import Any, assert_never
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from newapi.base.errors import Unsupported
 from newapi.formats import _openai_seals as seals
 from newapi.formats._openai_media import content_part
 from newapi.formats.contract import Loss, Profile, Written
+from newapi.ir.arguments import as_function, as_object
 from newapi.ir.reasoning import effort_of, is_off
 from newapi.ir.request import (
     CacheMark,
@@ -48,7 +50,7 @@ def write_request(request: Request, profile: Profile) -> Written:
     """Return the request as JSON for a model of `profile`.
 
     Raises:
-        Unsupported: Content that this format cannot say: a document by URL, a file or a tool of another vendor.
+        Unsupported: Content that this format cannot say: a document by URL, a file of another vendor.
     """
     return _Writer(request, profile).write()
 
@@ -87,6 +89,12 @@ class _Writer:
     # -- messages -------------------------------------------------------------------------
 
     def _turn(self, message: Message, *, first: bool) -> list[dict[str, Any]]:
+        told = tuple(p for p in message.parts if not isinstance(p, Native) or p.origin == ORIGIN)
+        if len(told) < len(message.parts):
+            self.lose("parts.native")
+            if not told:
+                return []
+            message = replace(message, parts=told)
         match message.role:
             case "system":
                 return self._system(message, first=first)
@@ -173,7 +181,7 @@ class _Writer:
         if len(texts) == len(said) and (calls or message.plain):
             content = "".join(t.text for t in texts) or None
         elif said:
-            content = self._content(said, assistant=True) or None
+            content = self._content(said) or None
         out = self._named(message, "assistant", content)
         if refusals:
             out["refusal"] = "".join(refusals)
@@ -228,13 +236,10 @@ class _Writer:
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         id = self._call_id(call.id)
-        if call.custom:
+        if call.custom and self.profile.custom_tools:
             return {"id": id, "type": "custom", "custom": {"name": call.name, "input": call.args}}
-        out: dict[str, Any] = {
-            "id": id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.args or "{}"},
-        }
+        args = msgspec.json.encode(as_object(call.args, custom=True)).decode() if call.custom else call.args or "{}"
+        out: dict[str, Any] = {"id": id, "type": "function", "function": {"name": call.name, "arguments": args}}
         if call.seal is not None and self.profile.reasoning_echo != "never":
             out["extra_content"] = seals.extra_content(call.seal)
         return out
@@ -245,9 +250,8 @@ class _Writer:
             return id
         return sha256(id.encode()).hexdigest()[:9]
 
-    def _content(self, parts: Sequence[Part], *, assistant: bool = False) -> list[dict[str, Any]]:
+    def _content(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
         out: list[dict[str, Any]] = []
-        said_text = any(isinstance(p, Text) for p in parts)
         for part in parts:
             match part:
                 case Text():
@@ -256,12 +260,7 @@ class _Writer:
                     said = content_part(part)
                     out.append(said | self._mark(part.cache))
                 case Native():
-                    if part.origin == ORIGIN:
-                        out.append(msgspec.json.decode(part.body))
-                    elif said_text and assistant:
-                        self.lose("native")
-                    else:
-                        raise Unsupported(f"a part that only {part.origin} knows cannot be told here")
+                    out.append(msgspec.json.decode(part.body))
                 case Refusal():
                     out.append({"type": "refusal", "refusal": part.text})
                 case Reasoning():
@@ -287,12 +286,15 @@ class _Writer:
 
     def _sampling(self) -> None:
         sampling, body, profile = self.request.sampling, self.body, self.profile
+        stop = sampling.stop[: profile.max_stop or None]
+        if len(stop) < len(sampling.stop):
+            self.lose("sampling.stop")
         said: dict[str, Any] = {
             profile.max_tokens_field: sampling.max_output,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "top_k": sampling.top_k,
-            "stop": (sampling.stop[0] if len(sampling.stop) == 1 else sampling.stop) if sampling.stop else None,
+            "stop": (stop[0] if len(stop) == 1 else stop) if stop else None,
             "seed": sampling.seed,
             "presence_penalty": sampling.presence_penalty,
             "frequency_penalty": sampling.frequency_penalty,
@@ -396,6 +398,10 @@ class _Writer:
             match tool:
                 case Tool():
                     tools.append(self._tool(tool))
+                case CustomTool() if not self.profile.custom_tools:
+                    if tool.format is not None:
+                        self.lose("tools.custom.format")
+                    tools.append(self._tool(as_function(tool)))
                 case CustomTool():
                     custom = {
                         "name": tool.name,
@@ -406,11 +412,10 @@ class _Writer:
                 case WebSearch():
                     self._search(tool)
                 case NativeTool():
-                    if tool.origin != ORIGIN:
-                        raise Unsupported(
-                            f"a tool that only {tool.origin} runs cannot be asked for here", param="tools"
-                        )
-                    tools.append(tool.body)
+                    if tool.origin == ORIGIN:
+                        tools.append(tool.body)
+                    else:
+                        self.lose("tools.native")
                 case _:
                     assert_never(tool)
         if not tools:
@@ -452,7 +457,7 @@ class _Writer:
         names = (choice.name,) if choice.mode == "named" else choice.names
         if choice.mode in ("named", "required") and len(names) == 1:
             self.body["tool_choice"] = self._ref(names[0])
-        elif names and choice.mode in ("auto", "required"):
+        elif names and choice.mode in ("auto", "required") and self.profile.custom_tools:
             self.body["tool_choice"] = {
                 "type": "allowed_tools",
                 "allowed_tools": {"mode": choice.mode, "tools": [self._ref(n) for n in names]},
@@ -460,10 +465,12 @@ class _Writer:
         elif choice.mode != "auto" or self.request.origin != "anthropic_messages":
             # "auto" is what is meant without it: New API says nothing for Anthropic's callers.
             self.body["tool_choice"] = choice.mode
+            if names:
+                self.lose("tool_choice.names")
 
     def _ref(self, name: str) -> dict[str, Any]:
         custom = any(isinstance(t, CustomTool) and t.name == name for t in self.request.tools)
-        kind = "custom" if custom else "function"
+        kind = "custom" if custom and self.profile.custom_tools else "function"
         return {"type": kind, kind: {"name": name}}
 
     def _schema(self, schema: Raw | None) -> Any:

@@ -154,9 +154,10 @@ class _Out:
             case Reasoning():
                 return self.reasoning(part)
             case Native():
-                if part.origin != NAME:
-                    raise Unsupported(f"a part that only {part.origin} knows cannot be said in the Responses API")
-                return part.body
+                if part.origin == NAME:
+                    return part.body
+                self.lose("parts.native")
+                return None
             case Media():
                 if part.kind == "image" and part.id and isinstance(part.source, Inline):
                     made = {"type": "image_generation_call", "id": part.id, "status": "completed"}
@@ -192,7 +193,10 @@ class _Out:
     def tools(self) -> dict[str, Any]:
         if not self.request.tools:
             return {}
-        out: dict[str, Any] = {"tools": [self.tool(t) for t in self.request.tools]}
+        tools = [t for t in map(self.tool, self.request.tools) if t is not None]
+        if not tools:
+            return {}
+        out: dict[str, Any] = {"tools": tools}
         if self.request.tool_choice is not None:
             out["tool_choice"] = self.choice(self.request.tool_choice)
         return out
@@ -212,9 +216,10 @@ class _Out:
             case WebSearch():
                 return self.search(tool)
             case _:
-                if tool.origin != NAME:
-                    raise Unsupported(f"a tool that only {tool.origin} runs cannot be asked for here", param="tools")
-                return tool.body
+                if tool.origin == NAME:
+                    return tool.body
+                self.lose("tools.native")
+                return None
 
     def search(self, tool: WebSearch) -> Any:
         if tool.origin == NAME and tool.body is not None:

@@ -98,6 +98,10 @@ class Profile(Struct, frozen=True):
     """Whether temperature and top_p are accepted."""
     top_p_beside_temperature: bool = True
     """Anthropic: whether both may be said at once."""
+    max_stop: int = 0
+    """OpenAI chat: how many stop sequences are taken, 0 for any number."""
+    custom_tools: bool = False
+    """OpenAI chat: whether tools that take free text are known, and a choice among several tools."""
     top_k: bool = False
     """OpenAI chat: whether `top_k` is accepted (OpenAI itself refuses it)."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"

@@ -162,6 +162,15 @@ def lower_top_p(body: Body, below: float) -> None:
 # -- profiles -------------------------------------------------------------------------------
 
 
+def own_profile(model: str) -> Profile:
+    """Return what OpenAI's own API takes, beyond what those who copy it take.
+
+    Sources: https://platform.openai.com/docs/guides/function-calling#custom-tools,
+    https://platform.openai.com/docs/api-reference/chat/create#chat-create-stop
+    """
+    return replace(profile(model), custom_tools=True, max_stop=4)
+
+
 def profile(model: str) -> Profile:
     """Return what OpenAI's models take; one that does not think takes everything.
 

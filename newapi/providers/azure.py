@@ -61,7 +61,7 @@ PROVIDER = openai_compatible(
     },
     docs="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
     call=call,
-    profile=openai.profile,
+    profile=openai.own_profile,
     edit=edit,
     options=("api_version", "responses_version", "strip_dots"),
     models_path="",

@@ -34,6 +34,6 @@ PROVIDER = openai_compatible(
     speaks=openai.FULL,
     docs="https://platform.openai.com/docs/api-reference",
     call=call,
-    profile=openai.profile,
+    profile=openai.own_profile,
     edit=edit,
 )

@@ -44,7 +44,7 @@ def call(target: Target, body: bytes) -> HttpCall:
 
 def edit(body: Body, target: Target) -> Target:
     """Ask for the usage OpenRouter's way, and tell reasoning as its `reasoning` object."""
-    if target.format == "openai_responses":
+    if target.format not in ("openai_chat", "openai_completions"):
         return target
     openai.usage_in_stream(body, wanted=False)
     if "usage" not in body:

@@ -12,6 +12,7 @@ from newapi import formats
 from newapi.base.body import Body
 from newapi.base.errors import Unsupported
 from newapi.formats.contract import Format
+from newapi.ir.request import CustomTool, Request
 from newapi.providers.contract import Target
 from newapi.relay import headers as header_override
 from newapi.relay import override, system_prompt
@@ -66,12 +67,12 @@ class Attempts:
         ingress, entry = self._ingress, self._ingress.format
         endpoint = ingress.route.endpoint
         if channel.spec.pass_through_body and self._model != self._said:
-            raise Unsupported(f"channel {channel.name!r} passes bodies on as they are: it cannot ask for another model")
+            raise Unsupported("bodies are passed on as they are: another model cannot be asked for")
         model = channel.map_model(self._model)
         spoken = speaks(channel, endpoint, lambda name: formats.get(name).upstream_path, model)
         if not spoken:
             raise Unsupported(
-                f"channel {channel.name!r} has no endpoint for {endpoint}",
+                f"{model!r} has no endpoint for {endpoint} here",
                 status=503,
                 code="unsupported_endpoint",
                 type="new_api_error",
@@ -103,7 +104,13 @@ class Attempts:
             )
         self._count += 1
         verbatim = upstream is entry and not channel.spec.thinking_to_content and not channel.spec.force_format
-        return Prepared(channel, target, call, upstream, verbatim, losses)
+        return Prepared(channel, target, call, upstream, verbatim, losses, self._free_tools(upstream))
+
+    def _free_tools(self, upstream: Format) -> frozenset[str]:
+        """Return the caller's tools that take free text, which an upstream of another format may know as functions."""
+        if upstream is self._ingress.format or not isinstance(self._request, Request):
+            return frozenset()
+        return frozenset(t.name for t in self._request.tools if isinstance(t, CustomTool))
 
     # -- the body ----------------------------------------------------------------------
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from newapi.ir.arguments import free_text
 from newapi.ir.events import Closed, Delta, Event, Opened, Sealed
-from newapi.ir.request import Part, Reasoning, Text
+from newapi.ir.request import Part, Reasoning, Text, ToolCall
 from newapi.ir.response import Response
 
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n"
@@ -47,3 +48,40 @@ def _as_text(part: Part) -> Part:
     if isinstance(part, Reasoning) and part.text:
         return Text(_OPEN + part.text + _CLOSE)
     return part
+
+
+class FreeTools:
+    """Turns calls of functions that stand for tools of free text back into calls of those, their text in one piece."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        """Take the names of the tools that the caller said take free text."""
+        self._names = names
+        self._open: dict[int, list[str]] = {}
+
+    def __call__(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Yield `events` with such calls as the caller knows them."""
+        for event in events:
+            match event:
+                case Opened(kind="tool_call", name=name, part=part) if name in self._names:
+                    self._open[part] = []
+                    yield Opened(part, "custom_tool_call", event.choice, event.id, name)
+                case Delta(part=part) if part in self._open:
+                    self._open[part].append(event.text)
+                case Closed(part=part) if part in self._open:
+                    yield Delta(part, free_text("".join(self._open.pop(part))))
+                    yield event
+                case _:
+                    yield event
+
+
+def free_tools(response: Response, names: frozenset[str]) -> Response:
+    """Return `response` with calls of the tools `names` as calls of free text."""
+
+    def as_known(part: Part) -> Part:
+        if isinstance(part, ToolCall) and not part.custom and part.name in names:
+            return replace(part, args=free_text(part.args), custom=True)
+        return part
+
+    return replace(
+        response, choices=tuple(replace(c, parts=tuple(as_known(p) for p in c.parts)) for c in response.choices)
+    )

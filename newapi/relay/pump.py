@@ -17,7 +17,7 @@ from newapi.ir.images import unfold_pictures
 from newapi.ir.response import Response
 from newapi.ir.usage import Usage
 from newapi.net.client import Reply
-from newapi.relay.filters import ThinkingToContent, thinking_to_content
+from newapi.relay.filters import FreeTools, ThinkingToContent, free_tools, thinking_to_content
 from newapi.relay.metering import note_response, watch
 from newapi.relay.values import Meter, Prepared
 
@@ -26,6 +26,8 @@ PLAIN_LIMIT = 256 * 1024 * 1024
 
 Estimate = Callable[[], Usage]
 """Returns the usage to state where the upstream stated none."""
+Filter = Callable[[Iterable[Event]], Iterable[Event]]
+"""A step between a reader and a writer."""
 
 
 class Answer:
@@ -38,6 +40,11 @@ class Answer:
         self._options = options
         self._meter = meter
         self._tags = prepared.channel.spec.thinking_to_content
+        self._free_tools = prepared.free_tools
+
+    def _filters(self) -> list[Filter]:
+        filters: list[Filter] = [FreeTools(self._free_tools)] if self._free_tools else []
+        return [*filters, ThinkingToContent()] if self._tags else filters
 
     # -- whole -------------------------------------------------------------------------
 
@@ -76,6 +83,8 @@ class Answer:
         note_response(self._meter, response)
         if estimate_due(response.usage):  # type: ignore[attr-defined]  # every canonical answer has one
             response = replace(response, usage=estimate())  # type: ignore[type-var]
+        if self._free_tools:
+            response = free_tools(response, self._free_tools)  # type: ignore[arg-type]
         if self._tags:
             response = thinking_to_content(response)  # type: ignore[arg-type]
         assert self._entry.write_response is not None  # noqa: S101
@@ -102,9 +111,7 @@ class Answer:
             make = entry.frame_filter
             return VerbatimStream(reader, self._meter, entry, self._options, make(self._options) if make else None)
         assert entry.writer is not None  # noqa: S101
-        return ConvertedStream(
-            reader, self._meter, entry.writer(self._options), ThinkingToContent() if self._tags else None
-        )
+        return ConvertedStream(reader, self._meter, entry.writer(self._options), self._filters())
 
     def unfolded(self, raw: bytes, estimate: Estimate) -> bytes:
         """Return a whole stream for an upstream that answered at once although a stream was asked for.
@@ -120,8 +127,9 @@ class Answer:
         note_response(self._meter, response)
         if estimate_due(response.usage) and (usage := upstream.read_usage(raw)) is not None and usage.total:
             self._meter.usage, self._meter.stated = usage, True  # what the format says is billed where none is stated
-        if self._tags and isinstance(response, Response):
-            events = ThinkingToContent()(events)
+        if isinstance(response, Response):
+            for step in self._filters():
+                events = step(events)
         writer = entry.writer(self._options)
         out = [writer.write(e) for e in events]
         if estimate_due(response.usage):
@@ -223,10 +231,10 @@ class VerbatimStream(Stream):
 class ConvertedStream(Stream):
     """The two sides speak differently: frames are read into events, and events written out of them."""
 
-    def __init__(self, reader: Reader, meter: Meter, writer: Writer, tags: ThinkingToContent | None) -> None:
+    def __init__(self, reader: Reader, meter: Meter, writer: Writer, filters: list[Filter]) -> None:
         super().__init__(reader, meter)
         self._writer = writer
-        self._tags = tags
+        self._filters = filters
 
     def _frames(self, frames: Iterable[Frame]) -> bytes:
         out: list[bytes] = []
@@ -245,7 +253,10 @@ class ConvertedStream(Stream):
     def _events(self, events: Iterable[Event], out: list[bytes]) -> None:
         taken: list[Event] = list(events)
         failed = watch(self._meter, taken)
-        for event in self._tags(taken) if self._tags is not None else taken:
+        told: Iterable[Event] = taken
+        for step in self._filters:
+            told = step(told)
+        for event in told:
             if not isinstance(event, Failed):
                 out.append(self._writer.write(event))
         if failed is not None:

@@ -110,6 +110,8 @@ class Prepared(Struct, frozen=True):
     verbatim: bool
     """Whether the answer goes through as it comes."""
     losses: tuple[str, ...] = ()
+    free_tools: frozenset[str] = frozenset()
+    """Tools that the caller said take free text."""
 
 
 class Meter:

@@ -613,6 +613,10 @@ class TestTurns:
     def test_user_parts(self, part: Any, block: Any) -> None:
         assert turns(user(part)) == [{"role": "user", "content": [block]}]
 
+    def test_jpg_is_no_type_that_anthropic_knows(self) -> None:
+        picture = Media("image", "image/jpg", Inline("AA=="))
+        assert turns(user(picture))[0]["content"][0]["source"]["media_type"] == "image/jpeg"
+
     def test_openai_callers_documents_have_no_title(self) -> None:
         document = Media("document", "application/pdf", Inline("AA=="), name="a.pdf")
         assert "title" not in turns(user(document), origin="openai_chat")[0]["content"][0]
@@ -860,6 +864,12 @@ class TestThinking:
 
 
 class TestTheRest:
+    def test_white_space_stops_nothing(self) -> None:
+        """Anthropic answers `each stop sequence must contain non-whitespace`."""
+        body, losses = write(sampling=Sampling(stop=("\n", "END", "")))
+        assert (body["stop_sequences"], losses) == (["END"], {"sampling.stop"})
+        assert "stop_sequences" not in write(sampling=Sampling(stop=("\n",)))[0]
+
     @pytest.mark.parametrize(
         ("wish", "profile", "form", "lost"),
         [

@@ -15,6 +15,7 @@ from newapi.formats.contract import Profile
 from newapi.formats.gemini import FORMAT
 from newapi.formats.gemini_count_tokens import FORMAT as COUNT
 from newapi.ir.request import (
+    CustomTool,
     Inline,
     Media,
     Message,
@@ -77,6 +78,16 @@ def test_the_path_says_whether_it_streams(params: dict[str, str], stream: bool) 
 def test_peek_reads_the_limits(key: str, names: tuple[str, str]) -> None:
     seen = FORMAT.peek(msgspec.json.encode({key: {names[0]: 7, names[1]: 2}}), {"model": "m"})
     assert (seen.model, seen.max_output, seen.n) == ("m", 7, 2)
+
+
+def test_numbers_may_be_strings() -> None:
+    """Proto JSON takes them so. Source: https://protobuf.dev/programming-guides/json/"""
+    config = {"maxOutputTokens": "100", "temperature": "0.5", "topK": "3", "thinkingConfig": {"thinkingBudget": "-1"}}
+    body = {"contents": [{"parts": [{"text": "x"}]}], "generationConfig": config}
+    assert FORMAT.peek(msgspec.json.encode(body), {"model": "m"}).max_output == 100
+    request = read(body)
+    assert request.sampling == Sampling(max_output=100, temperature=0.5, top_k=3)
+    assert request.reasoning == ReasoningWish(enabled=True)
 
 
 def test_peek_refuses_what_is_not_json() -> None:
@@ -299,9 +310,21 @@ def test_a_gif_is_refused() -> None:
         write(turn(Message("user", (Media("image", "image/gif", Inline("AA==")),))))
 
 
-def test_arguments_must_be_an_object() -> None:
-    with pytest.raises(CallerError, match="arguments"):
-        assistant(ToolCall("1", "f", "nope"))
+@pytest.mark.parametrize("args", ["nope", '{"a":', "[1]", '"x"'])
+def test_arguments_that_are_no_object_are_kept_under_a_name(args: str) -> None:
+    """A model that broke off in its arguments has said so for good: the conversation must go on."""
+    assert assistant(ToolCall("1", "f", args))[0]["functionCall"] == {"name": "f", "args": {"arguments": args}}
+
+
+def test_a_conversation_of_system_turns_gets_a_turn() -> None:
+    body = write(turn(Message("system", (Text("be brief"),))))
+    assert body["contents"] == [{"role": "user", "parts": [{"text": "..."}]}]
+
+
+def test_a_tool_of_free_text_is_a_function() -> None:
+    body = write(turn(tools=(CustomTool("sh", "run", Raw(b'{"type":"text"}')),)))
+    (function,) = body["tools"][0]["functionDeclarations"]
+    assert function["parameters"]["properties"] == {"input": {"type": "STRING"}}
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,9 @@ ALLOWED = frozenset(
             {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}, "required": ["a"]},
         ),
         ({"type": "array", "items": [{"type": "string"}]}, {"type": "ARRAY", "items": {"type": "STRING"}}),
+        # `items: missing field` is what Gemini answers to an array of anything.
+        ({"type": "array"}, {"type": "ARRAY", "items": {}}),
+        ({"type": "string", "enum": ["", "a"]}, {"type": "STRING", "enum": ["a"]}),
     ],
 )
 def test_parameters(said: Any, cleaned: Any) -> None:

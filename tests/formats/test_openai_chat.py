@@ -699,6 +699,42 @@ REQUESTS: dict[str, tuple[dict[str, Any], Request]] = {
             tool_choice=ToolChoice("named", "f"),
         ),
     ),
+    "calls and answers without ids": (
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "tool_calls": [
+                        {"id": "", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+                        {"type": "function", "function": {"name": "g", "arguments": "{}"}},
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "", "name": "g", "content": "2"},
+                {"role": "tool", "content": "1"},
+            ]
+        },
+        Request(
+            "m",
+            (
+                Message("assistant", (ToolCall("call_0", "f", "{}"), ToolCall("call_1", "g", "{}"))),
+                user(ToolResult("call_1", (Text("2"),), "g"), ToolResult("call_0", (Text("1"),), "f")),
+            ),
+        ),
+    ),
+    "a picture in the words of the Responses API": (
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "input_text", "text": "x"},
+                        {"type": "input_image", "image_url": "https://a/b.png", "detail": "low"},
+                    ],
+                }
+            ]
+        },
+        Request("m", (user(Text("x"), Media("image", "", Url("https://a/b.png"), detail="low")),)),
+    ),
     "reasoning sent back": (
         {
             "messages": [
@@ -772,7 +808,7 @@ def test_a_request_asks(body: dict[str, Any], expected: Request) -> None:
 
 FULL = Profile(
     reasoning="effort", reasoning_echo="optional", top_k=True, cache_marks=True, dialect="openrouter",
-    system_role="developer",
+    system_role="developer", custom_tools=True,
 )  # fmt: skip
 
 
@@ -1040,6 +1076,81 @@ WRITTEN: dict[str, tuple[Request, Profile, dict[str, Any]]] = {
         Profile(),
         {"messages": [{"role": "assistant", "content": [{"type": "text", "text": "a"}]}]},
     ),
+    "a vendor's part before a call": (
+        asked(Message("assistant", (Native("openai_responses", raw({})), ToolCall("c", "f", "{}")))),
+        Profile(),
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+                }
+            ]
+        },
+    ),
+    "a vendor's part alone": (
+        asked(user(Text("x"), plain=True), Message("assistant", (Native("openai_responses", raw({})),))),
+        Profile(),
+        {"messages": [{"role": "user", "content": "x"}]},
+    ),
+    "a tool of free text, where only functions are known": (
+        asked(
+            user(Text("x"), plain=True),
+            Message("assistant", (ToolCall("c", "sh", "ls", custom=True),)),
+            tools=(CustomTool("sh", "run"),),
+            tool_choice=ToolChoice("named", "sh"),
+        ),
+        Profile(),
+        {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {"id": "c", "type": "function", "function": {"name": "sh", "arguments": '{"input":"ls"}'}}
+                    ],
+                },
+            ],
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "sh",
+                        "description": "run",
+                        "parameters": {
+                            "type": "object",
+                            "properties": {"input": {"type": "string"}},
+                            "required": ["input"],
+                        },
+                    },
+                }
+            ],
+            "tool_choice": {"type": "function", "function": {"name": "sh"}},
+        },
+    ),
+    "one of several tools, where only one or any can be named": (
+        asked(
+            user(Text("x"), plain=True),
+            tools=(Tool("f"), Tool("g")),
+            tool_choice=ToolChoice("required", names=("f", "g")),
+        ),
+        Profile(),
+        {
+            "messages": [{"role": "user", "content": "x"}],
+            "tools": [
+                {"type": "function", "function": {"name": "f"}},
+                {"type": "function", "function": {"name": "g"}},
+            ],
+            "tool_choice": "required",
+        },
+    ),
+    "as many stop sequences as are taken": (
+        asked(user(Text("x"), plain=True), sampling=Sampling(stop=("a", "b", "c", "d", "e"))),
+        Profile(max_stop=4),
+        {"messages": [{"role": "user", "content": "x"}], "stop": ["a", "b", "c", "d"]},
+    ),
 }
 
 
@@ -1062,7 +1173,12 @@ LOST = {
     "cache": asked(user(Text("x", CacheMark()))),
     "user": asked(user(Text("x")), user="u"),
     "web_search.max_uses": asked(user(Text("x")), tools=(WebSearch(max_uses=1),)),
-    "native": asked(Message("assistant", (Text("x"), Native("gemini", raw({}))))),
+    "parts.native": asked(user(Text("x"), Native("gemini", raw({})))),
+    "tools.native": asked(user(Text("x")), tools=(NativeTool("gemini", raw({})),)),
+    "tools.custom.format": asked(user(Text("x")), tools=(CustomTool("sh", format=raw({"type": "text"})),)),
+    "tool_choice.names": asked(
+        user(Text("x")), tools=(Tool("f"), Tool("g")), tool_choice=ToolChoice("required", names=("f", "g"))
+    ),
 }
 
 
@@ -1077,8 +1193,6 @@ def test_what_is_left_out_is_told(what: str, request_: Request) -> None:
         asked(user(Media("document", "application/pdf", Url("https://x/a.pdf")))),
         asked(user(Media("audio", "audio/wav", Url("https://x/a.wav")))),
         asked(user(Media("image", "", FileRef("f", "anthropic_messages")))),
-        asked(user(Native("gemini", raw({})))),
-        asked(user(Text("x")), tools=(NativeTool("gemini", raw({})),)),
     ],
 )
 def test_what_would_vanish_is_refused(request_: Request) -> None:

@@ -617,6 +617,13 @@ def test_requests_are_written(
     assert losses(asked(**more), profile) == lost
 
 
+def test_what_only_another_vendor_knows_is_lost() -> None:
+    native = Native("anthropic_messages", Raw(b"{}"))
+    request = asked(Message("assistant", (native, Text("x"))), tools=(NativeTool("gemini", Raw(b"{}")),))
+    assert losses(request, Profile()) == ("parts.native", "tools.native")
+    assert "tools" not in told(request)
+
+
 @pytest.mark.parametrize(
     ("part", "lost"),
     [
@@ -633,8 +640,6 @@ def test_reasoning_without_its_own_seal_is_lost(part: Reasoning, lost: str) -> N
     [
         asked(sampling=Sampling(n=2)),
         asked(modalities=("text", "audio")),
-        asked(Message("user", (Native("anthropic_messages", Raw(b"{}")),))),
-        asked(tools=(NativeTool("gemini", Raw(b"{}")),)),
         asked(Message("user", (Media("video", "video/mp4", Inline("QQ==")),))),
         asked(Message("user", (Media("image", "", FileRef("f", "gemini")),))),
         asked(Message("assistant", (Media("image", "image/png", Inline(PNG)),))),

@@ -11,7 +11,7 @@ from newapi.ir.request import Part, Reasoning, Text, ToolCall
 from newapi.ir.response import Choice, Response
 from newapi.ir.seal import Seal
 from newapi.ir.usage import Usage
-from newapi.relay.filters import ThinkingToContent, thinking_to_content
+from newapi.relay.filters import FreeTools, ThinkingToContent, free_tools, thinking_to_content
 
 SEAL = Seal("anthropic", "opaque")
 CASES: list[tuple[Part, ...]] = [
@@ -70,3 +70,21 @@ def test_a_redacted_thought_has_nothing_to_tell() -> None:
 def test_a_seal_of_something_else_stays() -> None:
     events: list[Event] = [Opened(0, "text"), Sealed(0, SEAL), Closed(0)]
     assert list(ThinkingToContent()(events)) == events
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [('{"input":"ls -l"}', "ls -l"), ('{"input":', '{"input":'), ('{"other":1}', '{"other":1}'), ("", "")],
+)
+def test_calls_of_free_text_come_back_as_what_the_caller_knows(args: str, text: str) -> None:
+    parts: tuple[Part, ...] = (Text("so:"), ToolCall("1", "sh", args), ToolCall("2", "f", args))
+    response = Response("i", "m", (Choice(parts, "tool_calls"),), Usage(input=1))
+    names = frozenset(("sh",))
+    told = free_tools(response, names)
+    assert told.choices[0].parts == (Text("so:"), ToolCall("1", "sh", text, custom=True), parts[2])
+    filtered: list[Event] = []
+    one = FreeTools(names)
+    for event in unfold(response):
+        filtered += one([event])
+    assert fold(filtered) == told
+    assert check(filtered) == []
