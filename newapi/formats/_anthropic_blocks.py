@@ -10,11 +10,14 @@ from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from newapi.ir.request import CacheMark, Citation, FileRef, Inline, Media, Native, Reasoning, Text, ToolCall, Url
 from newapi.ir.seal import Seal, unpack
 
 ORIGIN = "anthropic_messages"
+REDACTED = "redacted"
+"""The id of a seal that is the data of a `redacted_thinking` block; that of a `thinking` block has none."""
 ABSENT = Raw(b"null")
 """A raw value that is not there; JSON's null means the same to Anthropic."""
 
@@ -76,7 +79,9 @@ def begins(raw: Raw) -> bytes:
 def reasoning_of(block: Block) -> Reasoning:
     """Return what a `thinking` or `redacted_thinking` block holds."""
     if block.type == "redacted_thinking":
-        return Reasoning("", seal_of(block.data), redacted=True)
+        seal = seal_of(block.data)
+        own = seal is not None and seal.origin == ORIGIN
+        return Reasoning("", replace(seal, id=REDACTED) if seal is not None and own else seal, redacted=True)
     return Reasoning(block.thinking or "", seal_of(block.signature))
 
 

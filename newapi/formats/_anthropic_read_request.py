@@ -35,6 +35,10 @@ DEFAULT_MAX_OUTPUT = 8192
 MAX_OUTPUT = 1_073_741_823
 """The largest `max_tokens` that is taken, New API's."""
 
+_BILLING = "x-anthropic-billing-header"
+"""How the first block of Claude Code's system prompt begins: a line for Anthropic's accounts, another with every
+conversation. Before any other vendor's model it would be noise, and keep its cache from knowing the prompt."""
+
 T = TypeVar("T")
 
 
@@ -150,8 +154,9 @@ def read_request(body: bytes, params: Params) -> Request:
     fields = _Fields(body)
     messages: list[Message] = []
     system = fields.raw("system")
-    if system is not None and (parts := _parts(system, "system")):
-        messages.append(Message("system", parts, plain=begins(system) == b'"'))
+    told = _parts(system, "system") if system is not None else ()
+    if parts := tuple(p for p in told if not _is_billing(p)):
+        messages.append(Message("system", parts, plain=system is not None and begins(system) == b'"'))
     for place, said in enumerate(fields.take("messages", list[_Message], [])):
         messages.append(_message(said, f"messages.{place}"))
     choice = fields.take("tool_choice", _Choice, _Choice())
@@ -180,7 +185,7 @@ def read_request(body: bytes, params: Params) -> Request:
         metadata=Raw(msgspec.json.encode(metadata)) if metadata else None,
         service_tier=fields.take("service_tier", str, ""),
         origin=ORIGIN,
-        extra=fields.rest(),
+        extra=fields.rest() | ({_BILLING: ABSENT} if len(parts) < len(told) else {}),
     )
 
 
@@ -211,6 +216,10 @@ def _decode(raw: Raw, kind: type[T], where: str) -> T:
         raise _wrong_type(e, where) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise CallerError(f"{where}: {e}", param=where.partition(".")[0], code="invalid_json") from None
+
+
+def _is_billing(part: Part) -> bool:
+    return isinstance(part, Text) and part.text.startswith(f"{_BILLING}:")
 
 
 def _message(said: _Message, where: str) -> Message:

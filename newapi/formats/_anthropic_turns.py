@@ -13,7 +13,7 @@ from typing import Any, cast
 from msgspec import Raw
 
 from newapi.base.errors import CallerError, Unsupported
-from newapi.formats._anthropic_blocks import ORIGIN
+from newapi.formats._anthropic_blocks import ORIGIN, REDACTED
 from newapi.formats.contract import Profile
 from newapi.ir.arguments import as_object
 from newapi.ir.request import (
@@ -149,8 +149,10 @@ class Turns:
     def _reasoning(self, part: Reasoning) -> Json | None:
         seal = part.seal
         if seal is not None and seal.origin == ORIGIN:
-            if part.redacted:
+            if seal.id == REDACTED:
                 return {"type": "redacted_thinking", "data": seal.data}
+            # Without its text, where a client keeps signatures alone (Gemini CLI): Anthropic reads the thought in its
+            # signature, https://platform.claude.com/docs/en/build-with-claude/extended-thinking
             return {"type": "thinking", "thinking": part.text, "signature": seal.data}
         if self._echoes and part.text:
             # Vendors that speak this format without signing.

@@ -249,6 +249,8 @@ class _RequestWriter:
                 self._lose("metadata")
             if set(request.modalities) - {"text"}:
                 self._lose("modalities")
+            for key in request.extra:
+                self._lose(f"extra.{key}")
         user = request.user or request.safety_identifier
         if user:
             out["metadata"] = {"user_id": user}

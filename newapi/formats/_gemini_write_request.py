@@ -137,6 +137,9 @@ class _RequestWriter:
         ):
             if value:
                 self._lose(name)
+        if not own:
+            for key in request.extra:
+                self._lose(f"extra.{key}")
         return body
 
     def _lose(self, what: str) -> None:

@@ -43,6 +43,10 @@ _ENCRYPTED = "reasoning.encrypted_content"
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 
 
+USER_LIMIT = 64
+"""Characters that OpenAI takes as `user`: "Expected a string with maximum length 64" is its answer to more."""
+
+
 def write_request(request: Request, profile: Profile) -> Written:
     """Return the request's bytes.
 
@@ -79,7 +83,7 @@ class _Out:
         for key, value in (
             ("parallel_tool_calls", request.parallel_tools),
             ("metadata", request.metadata),
-            ("user", request.user or None),
+            ("user", self.user() or None),
             ("service_tier", request.service_tier or None),
             ("safety_identifier", request.safety_identifier or None),
             ("prompt_cache_key", request.prompt_cache_key or None),
@@ -87,7 +91,18 @@ class _Out:
             if value is not None:
                 body[key] = value
         self.lose("modalities", "image" in request.modalities)
+        if request.origin != NAME:
+            for key in request.extra:
+                self.lose(f"extra.{key}")
         return Written(msgspec.json.encode(body), tuple(Loss(w) for w in self.losses))
+
+    def user(self) -> str:
+        """Who asks. OpenAI refuses one that is longer; Claude Code says about 170 characters of JSON."""
+        user = self.request.user
+        if len(user) <= USER_LIMIT or self.request.origin.startswith("openai"):
+            return user
+        self.lose("user")
+        return ""
 
     # -- turns ---------------------------------------------------------------------------
 

@@ -172,6 +172,9 @@ def _block(block: dict[str, Any], where: str, role: str, asked: Asked) -> None:
         case "thinking":
             if block.get("signature") != SIGNATURE:
                 raise Refused(f"{where}: Invalid `signature` in `thinking` block")
+        case "redacted_thinking":
+            if block.get("data") == SIGNATURE:
+                raise Refused(f"{where}: Invalid `data` in `redacted_thinking` block")
         case _:
             pass
 

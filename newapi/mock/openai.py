@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, words
+from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, short, words
 
 _TOP = words(
     "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens "
@@ -53,7 +53,8 @@ def read(body: dict[str, Any]) -> Asked:
         raise Refused("you must provide a model parameter", "model")
     if not isinstance(messages, list) or not messages:
         raise Refused("Missing required parameter: 'messages'.", "messages")
-    thinks = model.startswith(("o1", "o3", "o4", "gpt-5"))
+    short(body, "user", "safety_identifier", "prompt_cache_key")
+    thinks = model.startswith(("o1", "o3", "o4", "gpt-5", "gpt-6"))
     if thinks and body.get("max_tokens") is not None:
         raise Refused("Unsupported parameter: 'max_tokens' is not supported with this model.", "max_tokens")
     if thinks and body.get("temperature") not in (None, 1):

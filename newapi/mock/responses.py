@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, words
+from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, short, words
 
 _TOP = words(
-    "background context_management conversation include input instructions max_output_tokens "
+    "background client_metadata context_management conversation include input instructions max_output_tokens "
     "max_tool_calls metadata model parallel_tool_calls previous_response_id prompt prompt_cache_key "
     "prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options "
     "temperature text tool_choice tools top_logprobs top_p truncation user"
 )
 _ITEMS = {
     "message": frozenset(("type", "role", "content", "id", "status", "phase")),
-    "function_call": frozenset(("type", "id", "call_id", "name", "arguments", "status")),
+    "function_call": frozenset(("type", "id", "call_id", "name", "namespace", "arguments", "status")),
     "function_call_output": frozenset(("type", "id", "call_id", "output", "status")),
     "custom_tool_call": frozenset(("type", "id", "call_id", "name", "input", "status")),
     "custom_tool_call_output": frozenset(("type", "id", "call_id", "output")),
@@ -46,12 +46,13 @@ def read(body: dict[str, Any]) -> Asked:
         raise Refused("Missing required parameter: 'model'.", "model")
     if given is None:
         raise Refused("Missing required parameter: 'input'.", "input")
-    thinks = model.startswith(("o1", "o3", "o4", "gpt-5"))
+    thinks = model.startswith(("o1", "o3", "o4", "gpt-5", "gpt-6"))
     if thinks and body.get("temperature") not in (None, 1):
         raise Refused("Unsupported parameter: 'temperature' is not supported with this model.", "temperature")
     if not thinks and body.get("reasoning"):
         raise Refused("Unsupported parameter: 'reasoning.effort' is not supported with this model.", "reasoning.effort")
-    only(body.get("reasoning") or {}, frozenset(("effort", "summary", "generate_summary")), "reasoning")
+    only(body.get("reasoning") or {}, frozenset(("context", "effort", "summary", "generate_summary")), "reasoning")
+    short(body, "user", "safety_identifier", "prompt_cache_key")
     if body.get("max_output_tokens") is not None and body["max_output_tokens"] < 16:
         raise Refused(
             "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16.", "max_output_tokens"
@@ -159,7 +160,10 @@ def _tools(tools: Any) -> Iterator[str]:
             yield tool["name"]
         elif kind == "custom":
             yield tool["name"]
+        elif kind == "namespace":
+            yield from _tools(tool.get("tools"))
         elif kind not in (
+            "tool_search",
             "web_search",
             "web_search_preview",
             "file_search",

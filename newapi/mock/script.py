@@ -58,6 +58,8 @@ class Said(Struct):
 
 
 _WORD = re.compile(r"mock:([a-z0-9-]+)(?:=([0-9.]+))?")
+_CALL = re.compile(r"mock:call (\S+) (\{.*\})")
+"""A call that is asked for: the tool, and its arguments to the end of the line."""
 
 
 def decide(asked: Asked, *, tokens: int = 0) -> Said:
@@ -85,6 +87,9 @@ def decide(asked: Asked, *, tokens: int = 0) -> Said:
         cities = ("Paris", "Rome") if "parallel" in told else ("Paris",)
         said.calls = tuple((name, msgspec.json.encode({"city": c, "unit": "c"}).decode()) for c in cities)
         said.pieces = []
+    dictated = tuple((m[1], m[2]) for m in _CALL.finditer(asked.text) if m[1] in asked.tools)
+    if dictated and not asked.results:
+        said.calls, said.pieces = dictated, []
     if "reason" in told or (asked.thinking and "noreason" not in told):
         said.thought = THOUGHT
         said.reasoning = 7
@@ -114,6 +119,13 @@ def only(value: Any, allowed: frozenset[str], where: str, *, unknown: str = "Unk
         if key not in allowed:
             path = f"{where}.{key}" if where else key
             raise Refused(unknown.format(path), path)
+
+
+def short(body: dict[str, Any], *keys: str) -> None:
+    """Refuse texts at the top of an OpenAI request of more than 64 characters."""
+    for key in keys:
+        if len(body.get(key) or "") > 64:
+            raise Refused(f"Invalid '{key}': string too long. Expected a string with maximum length 64.", key)
 
 
 def lower_types(schema: Any, where: str) -> None:

@@ -32,12 +32,15 @@ def build(stored: Stored, resolve: Resolve, warn: Warn, directory: Path | None =
     configuration's.
     """
     channels: list[Channel] = []
+    away: list[ChannelSpec] = []
     for row in stored.channels:
         if row.state == "enabled" and row.spec.enabled:
             try:
                 channels.append(_channel(row, resolve))
+                continue
             except (NewapiError, LookupError) as error:
                 warn(f"channel {row.name!r} is left out: {error}")
+        away.append(row.spec)
     users = {
         u.id: UserEntry(
             id=u.id, name=u.name, role=u.role, group=u.group, unlimited=u.unlimited, enabled=u.state == "enabled"
@@ -60,6 +63,7 @@ def build(stored: Stored, resolve: Resolve, warn: Warn, directory: Path | None =
     return Snapshot(
         epoch=stored.epoch,
         channels=channels,
+        away=away,
         tokens=tokens,
         users=users,
         groups=stored.groups,

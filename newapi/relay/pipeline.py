@@ -131,8 +131,7 @@ class _Run:
         check_model(caller, peek.model)
         price = snapshot.prices.find(peek.model)
         if caller.channel_id is None and not self._is_served(caller, peek.model):
-            group = caller.list_name or caller.group
-            raise NoChannel(f"No available channel for model {peek.model} under group {group}")
+            raise self._unserved(caller, peek.model)
         if price is None:
             raise CallerError(
                 f"Model {peek.model} has no price: the operator sets one under [models.{peek.model!r}]",
@@ -157,6 +156,22 @@ class _Run:
         snapshot = self.snapshot
         models = (model, *snapshot.fallbacks.get(model, ()))
         return any(snapshot.route(c.group, m) for m in models for c in caller.in_groups())
+
+    def _unserved(self, caller: Caller, model: str) -> NewapiError:
+        """Return what is told of a model without a channel.
+
+        Who asks for a model that exists may ask again soon. New API says 503 of every name; with it clients go on for
+        minutes with one that was only mistyped: vendors say 404.
+        """
+        group = caller.list_name or caller.group
+        if any(self.snapshot.is_away(c.group, model) for c in caller.in_groups()):
+            return NoChannel(f"No available channel for model {model} under group {group}")
+        return CallerError(
+            f"The model {model} does not exist: no channel has it under group {group}",
+            status=404,
+            code="model_not_found",
+            param="model",
+        )
 
     def _amount(self, price: Price, peek: Peek, group_ratio: Decimal) -> int:
         """Return the quota to set aside for an answer at a price."""

@@ -150,6 +150,7 @@ class Snapshot:
         *,
         epoch: int,
         channels: Iterable[Channel],
+        away: Iterable[ChannelSpec] = (),
         tokens: Mapping[str, TokenEntry],
         users: Mapping[int, UserEntry],
         groups: Mapping[str, GroupSpec],
@@ -184,6 +185,8 @@ class Snapshot:
             for group in channel.spec.groups:
                 self._by_group[group] = (*self._by_group.get(group, ()), channel)
         self._routes: dict[tuple[str, str], tuple[tuple[Channel, ...], ...]] = {}
+        self._away = tuple((frozenset(spec.groups), Models(spec.models)) for spec in away)
+        """Groups and models of the channels that serve nobody now: they are disabled, or lack a key."""
 
     def of_group(self, group: str) -> tuple[Channel, ...]:
         """Return the channels that serve `group`."""
@@ -215,6 +218,10 @@ class Snapshot:
             return special, special
         spec = self.groups.get(group)
         return (spec.ratio if spec else Decimal(1)), None
+
+    def is_away(self, group: str, model: str) -> bool:
+        """Return whether a channel that serves nobody now has `model` for `group`: it exists, and may be back."""
+        return any(group in groups and model in models for groups, models in self._away)
 
     def models_of(self, group: str) -> list[str]:
         """Return the models that `group` may call, sorted: exact names, and of the globs' those with a price."""

@@ -279,7 +279,7 @@ def test_why_it_ended(name: str) -> None:
     [
         ("text", (Text("Hi there"),)),
         ("thinking", (Reasoning("hm", SIGNED), Text("42"))),
-        ("redacted", (Reasoning("", SIGNED, redacted=True), Text("a"))),
+        ("redacted", (Reasoning("", Seal(NAME, "c2ln", "redacted"), redacted=True), Text("a"))),
         ("calls", (Text("Let me see."), ToolCall("t1", "f", '{"a":1}'), ToolCall("t2", "f", "{}"))),
         (
             "search",

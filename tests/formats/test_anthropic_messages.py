@@ -47,6 +47,7 @@ from newapi.ir.seal import Seal, pack
 
 NAME = "anthropic_messages"
 SIGNED = Seal(NAME, "c2ln")
+DARK = Seal(NAME, "c2ln", "redacted")
 FOREIGN = Seal("gemini", "Zm9y")
 HI: dict[str, Any] = {"role": "user", "content": "hi"}
 
@@ -98,6 +99,13 @@ class TestRead:
     )
     def test_system(self, system: Any, expected: Message) -> None:
         assert read(system=system).messages[0] == expected
+
+    def test_the_line_for_the_vendors_accounts_is_left_out(self) -> None:
+        line = "x-anthropic-billing-header: cc_version=2.1.197.7d4; cc_entrypoint=sdk-cli;"
+        request = read(system=[{"type": "text", "text": line}, {"type": "text", "text": "S"}])
+        assert request.messages[0] == Message("system", (Text("S"),))
+        assert list(request.extra) == ["x-anthropic-billing-header"]
+        assert [m.role for m in read(system=line).messages] == ["user"]
 
     def test_a_system_turn_in_the_middle_stays_there(self) -> None:
         messages = read([HI, {"role": "system", "content": "now be brief"}, HI]).messages
@@ -202,7 +210,7 @@ class TestRead:
                 {"type": "thinking", "thinking": "hm", "signature": pack(FOREIGN, NAME)},
                 (Reasoning("hm", FOREIGN),),
             ),
-            ({"type": "redacted_thinking", "data": "c2ln"}, (Reasoning("", SIGNED, redacted=True),)),
+            ({"type": "redacted_thinking", "data": "c2ln"}, (Reasoning("", DARK, redacted=True),)),
             (
                 {"type": "tool_use", "id": "t", "name": "f", "input": {"b": 1, "a": [1.50, "ü"]}},
                 (ToolCall("t", "f", '{"b":1,"a":[1.5,"ü"]}'),),
@@ -659,7 +667,9 @@ class TestTurns:
         [
             (Reasoning("hm", SIGNED), [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}], set()),
             (Reasoning("", SIGNED), [{"type": "thinking", "thinking": "", "signature": "c2ln"}], set()),
-            (Reasoning("", SIGNED, redacted=True), [{"type": "redacted_thinking", "data": "c2ln"}], set()),
+            (Reasoning("", DARK, redacted=True), [{"type": "redacted_thinking", "data": "c2ln"}], set()),
+            # Its text was left out by a client that keeps signatures alone.
+            (Reasoning("", SIGNED, redacted=True), [{"type": "thinking", "thinking": "", "signature": "c2ln"}], set()),
             (Reasoning("hm", FOREIGN), [], {"parts.reasoning"}),
             (Reasoning("hm"), [], {"parts.reasoning"}),
             (Native(NAME, Raw(encoded(NATIVE))), [NATIVE], set()),

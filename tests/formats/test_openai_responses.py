@@ -604,7 +604,10 @@ WRITTEN: list[tuple[str, dict[str, Any], Profile, dict[str, Any], tuple[str, ...
         },
         (),
     ),
-    ("another format's keys", {"origin": "openai_chat", "extra": {"x": Raw(b"1")}}, Profile(), {}, ()),
+    ("another format's keys", {"origin": "openai_chat", "extra": {"x": Raw(b"1")}}, Profile(), {}, ("extra.x",)),
+    ("a user of 64 characters", {"origin": "anthropic_messages", "user": "u" * 64}, Profile(), {"user": "u" * 64}, ()),
+    ("a longer user", {"origin": "anthropic_messages", "user": "u" * 65}, Profile(), {}, ("user",)),
+    ("a longer user of OpenAI's", {"origin": "openai_chat", "user": "u" * 65}, Profile(), {"user": "u" * 65}, ()),
     ("its own keys", {"origin": NAME, "extra": {"truncation": Raw(b'"auto"')}}, Profile(), {"truncation": "auto"}, ()),
 ]
 

@@ -276,7 +276,7 @@ async def test_nobody_in_the_list_serves_it(staged: Staging) -> None:
     stage = await staged(answers(whole()), each={0: {"groups": ["other"]}})
     listed(stage)
     sink = await stage.ask(entry("openai_chat", stream=False))
-    assert (sink.status, "under group auto" in sink.json["error"]["message"]) == (503, True)
+    assert (sink.status, "under group auto" in sink.json["error"]["message"]) == (404, True)
 
 
 async def test_what_rests_comes_after_other_groups_and_other_models(staged: Staging) -> None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from newapi.relay.gateway import Limits
 from newapi.relay.ledger import Balances
 from newapi.relay.pipeline import STOPPING, relay
-from newapi.relay.snapshot import Channel
+from newapi.relay.snapshot import Channel, Models
 from newapi.relay.values import Ingress
 from tests.relay.world import KEY, FakeSink, World, channel, ingress, snapshot, token, user
 from tests.support.upstream import Conversation, Handler, Upstream, serving
@@ -482,7 +482,7 @@ async def test_nothing_stays_set_aside_when_the_bill_cannot_be_made(
 
 
 @pytest.mark.parametrize(
-    ("model", "status", "code"), [("nobody", 503, "model_not_found"), ("unpriced", 400, "model_price_error")]
+    ("model", "status", "code"), [("nobody", 404, "model_not_found"), ("unpriced", 400, "model_price_error")]
 )
 async def test_a_model_without_channel_or_price(staged: Staging, model: str, status: int, code: str) -> None:
     stage = await staged(hangs_up, models=["gpt-4o", "unpriced"])
@@ -737,3 +737,11 @@ async def test_a_caller_who_hangs_up_before_anything_came_pays_nothing(staged: S
         await gone.wait()
     row = stage.row()
     assert (row.status, row.kind, row.quota, row.end_reason) == (499, "error", 0, "client_gone")
+
+
+@pytest.mark.parametrize(("model", "status"), [("gone-1", 503), ("nobody", 404)])
+async def test_a_model_whose_channel_is_away_may_be_asked_for_again(staged: Staging, model: str, status: int) -> None:
+    stage = await staged(hangs_up, models=["gpt-4o"])
+    stage.world.gateway.snapshot._away = ((frozenset(("default",)), Models(["gone-*"])),)
+    sink = await stage.ask(entry("openai_chat", stream=False, model=model))
+    assert (sink.status, sink.json["error"]["code"]) == (status, "model_not_found")
