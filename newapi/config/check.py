@@ -23,8 +23,9 @@ CONTROLLED_FIELDS = ("service_tier", "safety_identifier", "inference_geo", "spee
 
 NOT_YET = frozenset(
     {
-        *("aws", "baidu", "codex", "cohere", "coze", "dify", "jimeng", "jina", "kling", "midjourney", "mokaai"),
-        *("ollama", "palm", "replicate", "sora", "suno", "tencent", "vertex", "vidu", "xunfei", "zhipu"),
+        *("advanced-custom", "aiproxy-library", "aws", "baidu", "codex", "cohere", "coze", "dify", "doubao-video"),
+        *("jimeng", "jina", "kling", "midjourney", "midjourney-plus", "mokaai", "ollama", "palm", "replicate"),
+        *("sora", "suno", "tencent", "vertex", "vidu", "xunfei", "zhipu"),
     }
 )
 """Channel types of New API that have no provider here yet. A file may declare them: such a channel is kept, and left
@@ -43,6 +44,7 @@ _GLOB = re.compile(r"[*?\[]")
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 _ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_RULE = re.compile(r"(?i:re|regex):\s*(\S.*)")
 _DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
 _CACHES = ("redis", "rediss", "valkey", "valkeys")
 _PROXIES = ("http", "https", "socks5", "socks5h")
@@ -277,10 +279,10 @@ class _Check:
         elif channel.proxy:
             self._url((*path, "proxy"), channel.proxy, _PROXIES)
         self._keys(path, channel)
-        if not channel.models:
+        if channel.enabled and not channel.models:
             hint = 'exact names or globs, as in `models = ["gpt-4o*"]`; "*" is every model'
             self._add((*path, "models"), f"channel `{name}` has no models", hint)
-        if not channel.groups:
+        if channel.enabled and not channel.groups:
             self._add((*path, "groups"), f"channel `{name}` is in no group", '`groups = ["default"]` is the default')
         self._known_groups((*path, "groups"), channel.groups)
         for i, group in enumerate(channel.groups):
@@ -326,10 +328,18 @@ class _Check:
 
     def _headers(self, path: Path, headers: Mapping[str, str]) -> None:
         for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name):
+            if rule := _HEADER_RULE.fullmatch(name):
+                self._rule((*path, name), rule[1])
+            elif not _HEADER_NAME.fullmatch(name):
                 self._add((*path, name), f'"{name}" is not the name of a header', at_key=True)
             elif "\n" in value or "\r" in value or "\0" in value:
                 self._add((*path, name), f"the header `{name}` has more than one line")
+
+    def _rule(self, path: Path, pattern: str) -> None:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            self._add(path, f"`{pattern}` is not a regular expression: {error}", at_key=True)
 
     def _priced(self, path: Path, channel: ChannelSpec) -> None:
         if self._has_price is None or self._config.billing.unpriced != "reject":
@@ -337,6 +347,8 @@ class _Check:
         for i, model in enumerate(channel.models):
             if _GLOB.search(model) or self._spoiled(("models", model)) or self._has_price(model):
                 continue
+            if self._config.models.get(model) == ModelSpec():
+                continue  # it says of itself that it has none
             hint = (
                 f"add {_header('models', model)} with `input` and `output`; "
                 f'or `unpriced = "default"` in [billing] bills it at New API\'s default ratio'

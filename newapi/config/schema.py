@@ -253,7 +253,9 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ModelSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[models."NAME"]`: the price, in one of three ways. What is not said comes from the built-in prices."""
+    """`[models."NAME"]`: the price, in one of three ways. What is not said comes from the built-in prices. A table that
+    says nothing, of a model that is not in them, is of one without a price: requests for it are refused.
+    """
 
     input: Usd | None = None
     """USD a million tokens of the prompt."""

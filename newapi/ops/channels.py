@@ -83,12 +83,16 @@ class Draft(Struct, frozen=True):
         told: What it is; its spec may refer to keys.
         keys: Keys themselves, where it refers to none.
         several: Whether they are used in turn (or by chance), even if there is only one.
+        keyless: Whether it may have none.
+        id: Its number, which no channel ever had; 0 for the next.
     """
 
     name: str
     told: Told
     keys: Sequence[Secret] = ()
     several: bool = False
+    keyless: bool = False
+    id: int = 0
 
 
 def references(spec: ChannelSpec) -> tuple[str, ...]:
@@ -171,9 +175,10 @@ def create(local: Local, drafts: Sequence[Draft], *, who: str, now: float | None
             spec = draft.told.spec
             if not references(spec):
                 keys = [_seal(local, key) for key in draft.keys if key.reveal().strip()]
-                if not keys:
+                if keys:
+                    spec = _keyed(spec, keys, several=draft.several)
+                elif not draft.keyless:
                     raise CallerError("A channel needs a key", param="key")
-                spec = _keyed(spec, keys, several=draft.several)
             spec = _discreet(local, spec)
             columns = {
                 "name": name,
@@ -183,6 +188,7 @@ def create(local: Local, drafts: Sequence[Draft], *, who: str, now: float | None
                 "created_at": now,
                 "updated_at": now,
                 "legacy": _json(draft.told.kept),
+                **({"id": draft.id} if draft.id else {}),
             }
             ids.append(channels.insert(c, columns))
             audit.note(c, audit.Entry(now, who, "channel.create", name))

@@ -7,64 +7,110 @@ row. The source is opened read-only.
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from newapi import secrets
 from newapi.base.errors import CallerError, NewapiError, StoreError
 from newapi.base.secret import Secret
 from newapi.base.units import QUOTA_PER_USD
+from newapi.billing.book import PriceBook
 from newapi.config.schema import TokenSpec
-from newapi.ops import catalog, channels, legacy, one_api, options, past
-from newapi.ops.channels import Draft, KeyState
+from newapi.ops import catalog, channels, legacy, one_api, options, past, their_channels, their_prices
 from newapi.ops.export import export
-from newapi.ops.legacy import Told
 from newapi.ops.local import Local
 from newapi.ops.sessions import hash_access_token
+from newapi.ops.their_channels import MARK, Weights, mark_of
 from newapi.store import audit, clock, foreign, ledger, redemption, specs
 from newapi.store import catalog as catalog_store
 from newapi.store import channels as channel_store
 from newapi.store import tokens as token_store
 from newapi.store import users as user_store
 from newapi.store.catalog import Kind
+from newapi.store.copying import last_id, set_last_id
 from newapi.store.database import Connection, Database, is_server
 from newapi.store.foreign import Foreign, Row, json_object
 from newapi.store.keys import hash_key
 
-_ROLES = {100: "root", 10: "admin", 1: "user"}
+_ROOT = 100
+_ROLES = {_ROOT: "root", 10: "admin", 1: "user"}
 _CODE_STATES = {1: "enabled", 2: "disabled", 3: "used"}
-_MARK = "imported"
-"""In what a channel keeps of New API's: which row it was, so that a second import knows it."""
-_BOUND = ("github_id", "discord_id", "oidc_id", "wechat_id", "telegram_id", "linux_do_id", "lark_id")
+_BOUND = {
+    **dict.fromkeys(
+        ("github_id", "discord_id", "oidc_id", "wechat_id", "telegram_id", "linux_do_id", "lark_id"),
+        "signing in with it is not taken over",
+    ),
+    "stripe_customer": "payments are not taken over",
+}
+"""What else a user's row may name, and why it is not taken over."""
 _CATALOG: Mapping[str, Kind] = {"vendors": "vendor", "models": "model", "prefill_groups": "prefill"}
+_WHOLE = (
+    *("options", "users", "channels", "tokens", "redemptions", "checkins", "vendors", "models", "prefill_groups"),
+    *("subscription_plans", "user_subscriptions", "two_fas", "passkey_credentials", "custom_oauth_providers"),
+    *("user_oauth_bindings", "casbin_rule", "authz_roles"),
+)
+"""Tables that are read at once, as of one moment."""
+_EACH_TOLD: Mapping[str, tuple[str, str]] = {
+    "subscription_plans": ("title", "subscriptions are not taken over"),
+    "user_subscriptions": ("", "subscriptions are not taken over: what is left of it is in no balance"),
+    "two_fas": ("", "the second factor has to be set up anew: until then the password is enough"),
+    "passkey_credentials": ("", "the passkey has to be made anew"),
+    "custom_oauth_providers": ("name", "signing in with another provider is not taken over"),
+    "user_oauth_bindings": ("", "signing in with another provider is not taken over"),
+    "casbin_rule": ("v0", "permissions of single administrators are not taken over: a role has what its role has"),
+    "authz_roles": ("name", "roles besides user, admin and root are not taken over"),
+}
+"""Tables whose rows are told one by one: the column that names one, the name of its user where it is "", and why."""
 _NOT_TAKEN = {
     "top_ups": "payments: their sums are in the balances",
-    "subscription_plans": "subscriptions are not taken over",
     "subscription_orders": "subscriptions are not taken over",
-    "user_subscriptions": "subscriptions are not taken over: what is left of them is in no balance",
-    "two_fas": "second factors have to be set up anew",
     "two_fa_backup_codes": "second factors have to be set up anew",
-    "passkey_credentials": "passkeys have to be made anew",
-    "custom_oauth_providers": "signing in with another provider is not taken over",
-    "user_oauth_bindings": "signing in with another provider is not taken over",
     "midjourneys": "jobs of the past are not taken over",
     "tasks": "jobs of the past are not taken over",
+    "quota_data": "sums by the hour: they are made of the log here",
 }
-"""Tables whose rows mean something to people and have no place here, and why."""
+"""Tables of the past, of which the numbers of the first rows are told, and why."""
+_OF_THE_PROGRAM = frozenset(
+    {
+        *("logs", "abilities", "setups", "perf_metrics", "system_instances", "system_tasks", "system_task_locks"),
+        *("subscription_pre_consume_records", "sqlite_sequence", "sqlite_stat1"),
+    }
+)
+"""Tables that are made anew by whoever serves, and mean nothing to anybody else; and the log, which may be wanted."""
+_MADE = {"users": "created_at", "tokens": "created_time", "channels": "created_time"}
+"""Where each row says when it was made."""
 _IDS_TOLD = 20
-_EVEN_WEIGHT = 100
+_NAME_LIMIT = 191
+_MOST = 2**53
+_GLOB = re.compile(r"[*?\[]")
 _NEVER = -1
+_NO_SUCH = {
+    **dict.fromkeys(
+        ("billing_setting.billing_mode", "billing_setting.billing_expr"),
+        "prices by an expression are not taken over: the models have those of the tables",
+    ),
+    "TopupGroupRatio": "payments are not taken over",
+    "tool_price_setting.prices": "tools have the built-in prices here",
+}
+"""Options that this gateway has not, where more can be said of them."""
+_THEIR_GROUPS = {"default": 1, "svip": 1, "vip": 1}
+"""Groups that New API and One API have before anybody says which there are."""
+_THEIR_CHOICE = {"default": "默认分组", "vip": "vip分组"}
+"""Those of them that users may choose for their tokens, before anybody says which."""
+_RATIOS = {"GroupRatio", "group_ratio_setting.group_ratio"}
+_SPECIAL_RATIOS = {"GroupGroupRatio", "group_ratio_setting.group_group_ratio"}
 _LONG_AGO = 1.0
+_LAST_MOMENT = 253_402_300_799  # the end of the year 9999
 _PAGE = 1000
 
 
@@ -141,7 +187,7 @@ def import_database(
     """
     now = time.time() if now is None else now
     with ExitStack() as opened:
-        theirs = opened.enter_context(foreign.opened(_named(local, source)))
+        theirs = opened.enter_context(foreign.opened(_named(local, source), _WHOLE))
         elsewhere = opened.enter_context(foreign.opened(_named(local, logs_from))) if logs_from else theirs
         if "logs" not in elsewhere.tables and logs_since is not None:
             raise StoreError(f"{elsewhere.shown} has no log of New API or One API")
@@ -153,6 +199,8 @@ def import_database(
             if logs_since is not None:
                 work.log(elsewhere, int(logs_since))
             work.tell_tables()
+            if not dry_run:
+                work.numbered()
             clock.bump(c)
             audit.note(c, audit.Entry(now, who, "import", theirs.shown.rpartition("/")[2]))
             counts = tuple(count for count in work.counts.values() if count.new + count.there + count.deleted)
@@ -166,6 +214,29 @@ def _named(local: Local, source: str) -> str:
     return source
 
 
+class _Numbers:
+    """Gives rows the numbers that they have there, as long as nothing here ever had them: scripts name them."""
+
+    def __init__(self, db: Database, c: Connection, table: str) -> None:
+        self._db, self._c, self._table = db, c, table
+        self._last, self._most = last_id(c, table, db.dialect), 0
+
+    def next(self, wanted: int) -> int:
+        """Return the number of a row whose number there is `wanted`."""
+        self._last = wanted if self._last < wanted < _MOST else max(self._last, self._most) + 1
+        return self._last
+
+    def behind(self, theirs: Iterable[int]) -> int:
+        """Return a number behind all of theirs."""
+        self._most = max(self._last, *theirs) + 1
+        return self._most
+
+    def keep(self) -> None:
+        """Have the database go on behind them; the others than PostgreSQL do by themselves."""
+        if self._db.dialect == "postgresql" and (last := max(self._last, self._most)):
+            set_last_id(self._c, self._table, last, self._db.dialect)
+
+
 class _Work:
     """One import: each kind in turn, each row by itself, so that one that fails leaves the others alone."""
 
@@ -175,31 +246,38 @@ class _Work:
         self.program = "One API" if self._is_one_api else "New API"
         self.counts: dict[str, Count] = {}
         self.left: list[Left] = []
+        self._saved = {str(row["key"]): _text(row, "value") for row in theirs.rows("options")}
+        self._names = {row["id"]: _text(row, "username") for row in theirs.rows("users")}
+        self._numbers = {
+            table: _Numbers(local.db, c, table) for table in ("users", "channels", "tokens", "redemptions")
+        }
         self._users: dict[int, tuple[int, str, str]] = {}
         """The source's id -> id, name and group here."""
         self._fresh: set[int] = set()
         """Those of them that this import made."""
-        self._even: set[int] = set()
-        """Priorities at which no channel has a weight: New API then gives all of them equal shares."""
+        self._new_channels: set[int] = set()
         self._marks: dict[str, channels.ChannelView] = {}
         """Channels here that came by an import, by which row they were."""
         self._channels: dict[int, tuple[int, str]] = {}
         self._tokens: dict[int, tuple[int, str]] = {}
         self._vendors: dict[int, int] = {}
         """The source's id -> id (and name) here."""
+        self._groups = self._groups_there()
+        """The groups that the source says there are."""
 
     def run(self) -> None:
-        self._options()
+        self._declare_groups()
+        prices = self._options()
         self._each("users", "username", self._user, one_api.user)
         self._invited()
-        rows = self._theirs.rows("channels")
-        # One API has weights, and goes by none.
-        weighted = {row.get("priority") or 0 for row in rows if row.get("weight") and not self._is_one_api}
-        self._even = {row.get("priority") or 0 for row in rows} - weighted
         self._marks = {
-            str(view.legacy[_MARK]): view for view in channels.list_channels(self._local.db) if _MARK in view.legacy
+            str(view.legacy[MARK]): view for view in channels.list_channels(self._local.db) if MARK in view.legacy
         }
-        self._each("channels", "name", self._channel, one_api.channel)
+        rows = self._like_new_api("channels", one_api.channel)
+        weights = Weights(rows)
+        lists = {name for name, spec in options.groups(self._c).items() if spec.members}
+        self._each("channels", "name", lambda row: self._channel(row, weights, lists), one_api.channel)
+        self._unpriced(rows, prices)
         self._each("tokens", "name", self._token, one_api.token)
         self._each("redemptions", "name", self._code)
         self._each("checkins", "checkin_date", self._checkin)
@@ -207,12 +285,25 @@ class _Work:
         self._each("models", "model_name", self._described("models", "model_name"))
         self._each("prefill_groups", "name", self._described("prefill_groups", "name"))
 
+    def numbered(self) -> None:
+        """Have new rows numbered behind those that were taken over."""
+        for numbers in self._numbers.values():
+            numbers.keep()
+
     def tell_tables(self) -> None:
-        """Tell the tables that are not taken over, each with the ids of its rows."""
-        for table, reason in _NOT_TAKEN.items():
-            if ids := self._theirs.ids(table):
-                told = ", ".join(ids[:_IDS_TOLD]) + (" …" if len(ids) > _IDS_TOLD else "")
-                self.left.append(Left(table, told, "", f"{len(ids)} rows: {reason}"))
+        """Tell what of the other tables is not taken over: row by row, or of the past the first numbers."""
+        for table, (column, reason) in _EACH_TOLD.items():
+            for row in self._theirs.rows(table):
+                if _is_told(table, row):
+                    name = _text(row, column) if column else self._names.get(row["user_id"], "")
+                    self.left.append(Left(table, str(row["id"]), name, reason))
+        known = {*_WHOLE, *_EACH_TOLD, *_OF_THE_PROGRAM}
+        for table in (*_NOT_TAKEN, *sorted(self._theirs.tables.keys() - known - _NOT_TAKEN.keys())):
+            number, ids = self._theirs.sample(table, _IDS_TOLD)
+            if number:
+                told = ", ".join(ids) + (" …" if number > len(ids) else "")
+                reason = _NOT_TAKEN.get(table, "nothing is known of this table")
+                self.left.append(Left(table, told, "", f"{number} rows: {reason}"))
 
     def _count(self, kind: str) -> Count:
         return self.counts.setdefault(kind, Count(kind))
@@ -236,31 +327,113 @@ class _Work:
             count.new += new
             count.there += not new
 
+    def _like_new_api(self, kind: str, alike: Callable[[Row], Row]) -> list[Row]:
+        """Return the rows of a table as New API would have them, those that it could have."""
+        found: list[Row] = []
+        for row in self._theirs.rows(kind):
+            with suppress(CallerError):  # told when the row is taken
+                found.append(alike(row) if self._is_one_api else row)
+        return found
+
+    def _leave_it(self, kind: str, name: str, reason: str) -> None:
+        self.left.append(Left(kind, name, name, reason))
+
     def _leave(self, kind: str, row: Row, name: str, reason: str) -> None:
         self.left.append(Left(kind, str(row.get("id", "")), str(row.get(name) or ""), reason))
 
     # -- options, and with them groups and prices ------------------------------------------------
 
-    def _options(self) -> None:
-        here = options.everything(self._local.db)
-        count = self._count("options")
-        for row in self._theirs.rows("options"):
-            name, value = str(row["key"]), str(row["value"] or "")
+    def _groups_there(self) -> set[str]:
+        saved = next((self._saved[name] for name in sorted(_RATIOS) if name in self._saved), None)
+        return {"default", *(_THEIR_GROUPS if saved is None else json_object(saved))}
+
+    def _declare_groups(self) -> None:
+        """Make the groups that users, channels and tokens name, whether the source says that there are such or not."""
+        found: dict[str, None] = {}
+        for table in ("users", "channels", "tokens"):
+            for row in self._theirs.rows(table):
+                if row.get("deleted_at") is None:
+                    found |= dict.fromkeys(legacy.split(_text(row, "group")))
+        wanted = [name for name in found if name != options.AUTO and len(name) <= _NAME_LIMIT]
+        for name in options.ensure_groups(self._c, wanted):
+            if name not in self._groups:
+                self._leave_it("groups", name, "no GroupRatio says there is such a group: it has the ratio 1, as there")
+        if options.AUTO in found or options.AUTO in json_object(self._saved.get("UserUsableGroups")):
+            options.ensure_auto(self._c)
+
+    def _options(self) -> PriceBook:
+        """Take the options over, and return the prices there."""
+        saved = dict(self._saved)
+        if not self._is_one_api and "UserUsableGroups" not in saved:
+            there = options.groups(self._c)
+            free = {n for n in ("default", *there) if n not in there or not there[n].selectable}
+            chosen = {name: text for name, text in _THEIR_CHOICE.items() if name in free}
+            saved["UserUsableGroups"] = msgspec.json.encode(chosen).decode()
+        count, here = self._count("options"), options.everything(self._local.db)
+        book = self._prices(count)
+        for name in sorted(saved, key=lambda name: (name not in _RATIOS, name)):
+            if name in their_prices.TABLES:
+                continue
             if name not in here:
-                self.left.append(Left("options", name, name, "this gateway has no such option"))
+                self._leave_it("options", name, _NO_SUCH.get(name, "this gateway has no such option"))
                 continue
             try:
-                # Groups and prices that are here and not there stay.
-                wanted = _over(here[name], value)
+                # Groups that are here and not there stay.
+                wanted = self._over(name, here[name], saved[name])
                 if _same(wanted, here[name]):
-                    count.there += 1
+                    count.there += name in self._saved
                     continue
                 options.put(self._local, name, wanted, who=self._who, now=self._now)
             except CallerError as error:
-                self.left.append(Left("options", name, name, error.message))
+                self._leave_it("options", name, error.message)
                 continue
-            count.new += 1
-            here = options.everything(self._local.db)  # several may say the same thing
+            before, here = here, options.everything(self._local.db)  # several may say the same thing
+            count.new += name in self._saved and here[name] != before[name]
+            count.there += name in self._saved and here[name] == before[name]
+        return book
+
+    def _over(self, name: str, here: str, value: str) -> str:
+        """Return an option's value; where it is a table by name, with what is here and not there."""
+        said = json_object(value)
+        if name in _SPECIAL_RATIOS:
+            known = options.groups(self._c)
+            told = {group: {to: r for to, r in inner.items() if to in known} for group, inner in said.items()}
+            for group, inner in said.items():
+                for to in inner.keys() - told[group].keys():
+                    self._leave_it("options", name, f"{group!r} pays otherwise in {to!r}: there is no such group")
+            said = {group: inner for group, inner in told.items() if inner}
+        if here[:1] == "{" and value[:1] in ("{", ""):
+            return msgspec.json.encode({**json_object(here), **said}).decode()
+        return value
+
+    def _prices(self, count: Count) -> PriceBook:
+        read = their_prices.read(self._saved)
+        for option, error in read.broken:
+            self._leave_it("options", option, error)
+        for option, model, value in read.wrong:
+            self._leave_it("options", option, f"{model!r}: {value} is no price")
+        self_use = self._saved.get("SelfUseModeEnabled") == "true"
+        changed, book = their_prices.take(self._c, read, self_use=self_use)
+        count.new += len(read.saved) if changed else 0
+        count.there += 0 if changed else len(read.saved)
+        return book
+
+    def _unpriced(self, rows: Sequence[Row], theirs: PriceBook) -> None:
+        """Tell which models of new channels have no price, here or there, and declare that they have none here."""
+        ours, found = their_prices.book(self._c), set[str]()
+        for row in rows:
+            if row["id"] not in self._new_channels:
+                continue
+            models = [m for m in legacy.split(_text(row, "models")) if not _GLOB.search(m)]
+            if none := [m for m in models if ours.find(m) is None]:
+                self._leave("channels", row, "name", f"models without a price, refused as there: {', '.join(none)}")
+                found |= {m for m in none if len(m) <= _NAME_LIMIT}
+            if only_here := [m for m in models if theirs.find(m) is None and m not in none]:
+                told = ", ".join(only_here)
+                self._leave(
+                    "channels", row, "name", f"models without a price there, with the built-in one here: {told}"
+                )
+        their_prices.declare_unpriced(self._c, sorted(found))
 
     # -- users ---------------------------------------------------------------------------------
 
@@ -269,7 +442,7 @@ class _Work:
         if not name or len(name) > 191:
             raise CallerError("its name is empty or too long")
         there = user_store.find(self._c, name=name)
-        fresh = there is not None and there.role == "root" and not there.password_hash and row["role"] == 100
+        fresh = there is not None and there.role == "root" and not there.password_hash and row["role"] == _ROOT
         if there is not None and not fresh:
             if there.deleted_at:
                 raise CallerError("a user of that name was deleted here")
@@ -280,13 +453,31 @@ class _Work:
             user_store.update(self._c, there.id, columns)
             id = there.id
         else:
-            id = user_store.insert(self._c, columns)
+            id = user_store.insert(self._c, {**columns, "id": self._vacated(row) or self._number("users", row)})
         self._users[row["id"]] = (id, name, columns["group"])
         self._fresh.add(row["id"])
-        for bound in _BOUND:
+        if id != row["id"] and columns["access_token_hash"]:
+            self._leave("users", row, "username", f"its number is {id} here: who sends New-Api-User has to say so")
+        for bound, reason in _BOUND.items():
             if row.get(bound):
-                self._leave("users", row, "username", f"{bound}: signing in with it is not taken over")
+                self._leave("users", row, "username", f"{bound}: {reason}")
         return True
+
+    def _number(self, table: str, row: Row) -> int:
+        return self._numbers[table].next(row["id"])
+
+    def _vacated(self, row: Row) -> int:
+        """Return the number of a root of another name, whose place the root that nobody has used yet then leaves."""
+        there = user_store.find(self._c, id=row["id"]) if row["role"] == _ROOT else None
+        if (
+            there is None
+            or there.role != "root"
+            or there.password_hash
+            or token_store.select(self._c, user_id=there.id)
+        ):
+            return 0
+        user_store.renumber(self._c, there.id, self._numbers["users"].behind(self._names))
+        return there.id
 
     def _user_columns(self, row: Row, name: str) -> dict[str, Any]:
         aff_code, access_token = _text(row, "aff_code") or None, _text(row, "access_token").strip()
@@ -331,80 +522,56 @@ class _Work:
 
     # -- channels --------------------------------------------------------------------------------
 
-    def _channel(self, row: Row) -> bool:
-        mark = f"{row['id']}/{_number(row, 'created_time')}"
-        if there := self._marks.get(mark):
+    def _channel(self, row: Row, weights: Weights, lists: Collection[str]) -> bool:
+        if there := self._marks.get(mark_of(row)):
             self._channels[row["id"]] = (there.id, there.name)
             return False
-        said = {**row, "openai_organization": row.get("open_ai_organization")}
-        if _number(row, "priority") in self._even:
-            said["weight"] = _EVEN_WEIGHT
-        told = legacy.new(said, unserved=True)
-        info = json_object(row.get("channel_info"))
-        several = bool(info.get("is_multi_key"))
-        key = _text(row, "key")
-        keys = legacy.key_lines(key) if several else [key]
-        state = legacy.STATUS.get(_number(row, "status"), "disabled")
-        mode = "random" if info.get("multi_key_mode") == "random" else "round-robin"
-        spec = replace(told.spec, enabled=state != "disabled", key_choice=mode if several else "round-robin")
-        told = Told(spec, {**told.kept, _MARK: mark})
-        name = _text(row, "name").strip() or f"channel-{row['id']}"
-        draft = Draft(name, told, [Secret(one) for one in keys], several=several)
-        (made,) = channels.create(self._local, [draft], who=self._who, now=self._now)
-        columns: dict[str, Any] = {
-            "state": state,
-            "state_reason": made.state_reason,
-            "used_quota": _number(row, "used_quota"),
-            "created_at": _number(row, "created_time") or self._now,
-            "tested_at": _number(row, "test_time"),
-            "response_ms": _number(row, "response_time"),
-            "balance": float(row.get("balance") or 0),
-            "balance_at": _number(row, "balance_updated_time"),
-        }
-        if state == "tripped":
-            columns["state_reason"] = str(json_object(row.get("other_info")).get("status_reason", ""))[:1000]
-        if resting := _key_states(info, len(keys)):
-            columns["key_states"] = msgspec.json.encode(resting).decode()
-        channel_store.update(self._c, made.id, columns)
+        taken = their_channels.take(row, weights, lists, self._number("channels", row), self._now)
+        (made,) = channels.create(self._local, [taken.draft], who=self._who, now=self._now)
+        channel_store.update(self._c, made.id, taken.columns)
         self._channels[row["id"]] = (made.id, made.name)
-        if made.name != name:
+        self._new_channels.add(row["id"])
+        if made.name != taken.draft.name:
             self._leave("channels", row, "name", f"another channel has that name: it is called {made.name!r} here")
-        if spec.type in legacy.UNSERVED.values():
-            self._leave("channels", row, "name", f"type {spec.type!r} is not served here: it is kept, and not used")
+        if made.id != row["id"]:
+            self._leave("channels", row, "name", f"its number is {made.id} here")
+        for note in taken.notes:
+            self._leave("channels", row, "name", note)
         return True
 
     # -- tokens and codes --------------------------------------------------------------------------
 
     def _token(self, row: Row) -> bool:
-        key = _text(row, "key").strip()
+        key = _text(row, "key").strip().removeprefix("sk-")
         if not key:
             raise CallerError("it has no key")
         owner = self._users.get(row["user_id"])
         if owner is None:
-            raise CallerError(f"its owner, user {row['user_id']}, does not exist")
+            name = self._names.get(row["user_id"])
+            raise CallerError(
+                f"its owner, user {row['user_id']}, {f'{name}, is deleted' if name else 'does not exist'}"
+            )
         user_id, user, own_group = owner
         for there in token_store.select(self._c, key_hash=hash_key(key)):
             self._tokens[row["id"]] = (there.id, there.name)
             return False
         group = _text(row, "group")
-        if group == options.AUTO:
-            options.ensure_auto(self._c)
-        enabled, unlimited = self._enabled(row), bool(row.get("unlimited_quota"))
-        addresses, usable = self._addresses(row)
+        unlimited = bool(row.get("unlimited_quota"))
         remaining, expires_at = _number(row, "remain_quota"), _expiry(row)
-        limited = bool(row.get("model_limits_enabled"))
+        models, addresses = legacy.split(_text(row, "model_limits")), self._addresses(row)
         spec = TokenSpec(
             user=user,
             group=group or own_group,
-            quota=None if unlimited else Decimal(remaining) / QUOTA_PER_USD,
+            quota=None if unlimited else Decimal(max(0, remaining)) / QUOTA_PER_USD,
             unlimited=unlimited,
             expires=datetime.fromtimestamp(expires_at, UTC) if expires_at else None,
-            models=legacy.split(_text(row, "model_limits")) if limited else (),
+            models=models if row.get("model_limits_enabled") else (),
             allow_ips=addresses,
-            enabled=enabled and usable,
+            enabled=self._enabled(row) and not self._refused(row, models, addresses),
         )
         columns = {
-            "name": _text(row, "name")[:191],
+            "id": self._number("tokens", row),
+            "name": _text(row, "name")[:_NAME_LIMIT],
             "user_id": user_id,
             "group": group,
             "spec": specs.encode(spec),
@@ -420,6 +587,22 @@ class _Work:
         self._tokens[row["id"]] = (token_store.insert(self._c, columns), columns["name"])
         return True
 
+    def _refused(self, row: Row, models: Collection[str], addresses: Collection[str]) -> bool:
+        """Say whether New API refuses a token whatever its status, and tell why: a list of nothing is no leave."""
+        group, limited = _text(row, "group"), bool(row.get("model_limits_enabled"))
+        reasons: list[str] = []
+        if limited and not models:
+            reasons.append("its list of models has none")
+        if _text(row, "allow_ips").strip() and not addresses:
+            reasons.append("none of its addresses is one")
+        if group and group != options.AUTO and group not in self._groups:
+            reasons.append(f"there is no group {group!r} there")
+        for reason in reasons:
+            self._leave("tokens", row, "name", f"{reason}: it is disabled")
+        if models and not limited:
+            self._leave("tokens", row, "name", "its list of models is not in force, and left out")
+        return bool(reasons)
+
     def _enabled(self, row: Row) -> bool:
         """Say whether a token is; one that New API found expired or spent is, where that is plain from its row."""
         match _number(row, "status"):
@@ -432,15 +615,12 @@ class _Work:
             case _:
                 return False
 
-    def _addresses(self, row: Row) -> tuple[tuple[str, ...], bool]:
-        """Return the addresses a token may be used from, and whether it may be used: a list of nothing is no leave."""
+    def _addresses(self, row: Row) -> tuple[str, ...]:
+        """Return the addresses a token may be used from."""
         said = [a for line in _text(row, "allow_ips").splitlines() for a in legacy.split(line.replace(" ", ""))]
-        found = tuple(a for a in said if _is_network(a))
-        for wrong in (a for a in said if a not in found):
+        for wrong in (a for a in said if not _is_network(a)):
             self._leave("tokens", row, "name", f"{wrong!r} is no address or network")
-        if said and not found:
-            self._leave("tokens", row, "name", "none of its addresses is one: it is disabled")
-        return found, bool(found) or not said
+        return tuple(a for a in said if _is_network(a))
 
     def _code(self, row: Row) -> bool:
         code = _text(row, "key").strip()
@@ -450,9 +630,12 @@ class _Work:
         columns = self._local.vault.columns(Secret(code))
         if redemption.find(self._c, key_hash=columns["key_hash"]) is not None:
             return False
+        if state == "enabled" and _number(row, "quota") <= 0:
+            raise CallerError("it would take quota away")
         redemption.insert(
             self._c,
             {
+                "id": self._number("redemptions", row),
                 "name": _text(row, "name")[:191],
                 "quota": _number(row, "quota"),
                 "state": state,
@@ -491,7 +674,7 @@ class _Work:
                 }
                 if kind == "prefill":
                     items = _json(_text(row, "items"))
-                    said["items"] = items if isinstance(items, list) else [_text(row, "items")]
+                    said["items"] = items if isinstance(items, list) else [items] if items else []
                 if "vendor_id" in said:
                     said["vendor_id"] = self._vendors.get(said["vendor_id"], 0)
                 id = catalog.create(self._local.db, kind, named, said, who=self._who, now=self._now).id
@@ -506,7 +689,12 @@ class _Work:
     def log(self, theirs: Foreign, since: int) -> None:
         """Take the log over from `since` on, unix seconds; after what its lines name."""
         count = self._count("logs")
-        names = past.Names(self._users, self._tokens, self._channels)
+        made = {
+            table: {row["id"]: _number(row, column) for row in self._theirs.rows(table)}
+            for table, column in _MADE.items()
+        }
+        repeated = theirs.repeated("logs", "request_id", "type", past.CONSUME)
+        names = past.Names(self._users, self._tokens, self._channels, made, repeated)
         rows: Iterable[Row] = theirs.since("logs", "created_at", since)
         records = (past.record(one_api.log(row) if self._is_one_api else row, names) for row in rows)
         while page := list(islice(records, _PAGE)):
@@ -531,26 +719,11 @@ def _number(row: Mapping[str, Any], name: str) -> int:
 
 
 def _expiry(row: Row) -> float:
-    """Return when a token expires, 0 for never: New API's -1. Its 0 is a moment long ago."""
+    """Return when a token expires, 0 for never: New API's -1, and what no calendar has. Its 0 is long ago."""
     if row.get("expired_time") is None:
         return 0
     at = _number(row, "expired_time")
-    return 0 if at == _NEVER else float(at) or _LONG_AGO
-
-
-def _key_states(info: Mapping[str, Any], number: int) -> dict[str, KeyState]:
-    """Return the keys of a channel that are not used, by position."""
-
-    def of(name: str) -> dict[str, Any]:
-        value: Any = info.get(name)
-        return cast(dict[str, Any], value) if isinstance(value, dict) else {}
-
-    reasons, times = of("multi_key_disabled_reason"), of("multi_key_disabled_time")
-    return {
-        at: KeyState("tripped" if status == 3 else "disabled", str(reasons.get(at, "")), float(times.get(at, 0)))
-        for at, status in of("multi_key_status_list").items()
-        if status != 1 and at.isdecimal() and int(at) < number
-    }
+    return 0 if at == _NEVER or at > _LAST_MOMENT else max(float(at), _LONG_AGO)
 
 
 def _is_network(text: str) -> bool:
@@ -561,10 +734,19 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _over(now: str, value: str) -> str:
-    """Return an option's value; where it is a table by name, with what is here and not there."""
-    here, there = json_object(now), json_object(value)
-    return msgspec.json.encode({**here, **there}).decode() if here and there else value
+def _is_told(table: str, row: Row) -> bool:
+    """Say whether a row means something to somebody."""
+    if row.get("deleted_at") is not None:
+        return False
+    match table:
+        case "two_fas":
+            return bool(row.get("is_enabled"))
+        case "casbin_rule":
+            return _text(row, "v0").startswith("user:")
+        case "authz_roles":
+            return not row.get("built_in")
+        case _:
+            return True
 
 
 def _same(one: str, other: str) -> bool:

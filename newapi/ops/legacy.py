@@ -38,10 +38,12 @@ _COMPATIBLE = {
 UNSERVED = {
     2: "midjourney",
     4: "ollama",
+    5: "midjourney-plus",
     11: "palm",
     15: "baidu",
     16: "zhipu",
     18: "xunfei",
+    21: "aiproxy-library",
     23: "tencent",
     33: "aws",
     34: "cohere",
@@ -54,9 +56,11 @@ UNSERVED = {
     50: "kling",
     51: "jimeng",
     52: "vidu",
+    54: "doubao-video",
     55: "sora",
     56: "replicate",
     57: "codex",
+    58: "advanced-custom",
 }
 """Types that a file may declare without a provider: the channel is kept, and not used."""
 _OTHER = {

@@ -235,13 +235,27 @@ def _write_auto(c: Connection, value: str) -> None:
     there = _groups(c)
     if lists := [name for name in members if name in there and there[name][0].members]:
         raise CallerError(f"AutoGroups: {lists[0]} is a list of groups itself", param="value")
-    for name in members:
-        if name not in there and name != "default":
-            _put(c, "groups", name, None, lambda spec: spec, GroupSpec())
+    ensure_groups(c, members)
     if members:
         _put(c, "groups", AUTO, there.get(AUTO), lambda spec: replace(spec, members=members), GroupSpec())
     elif AUTO in there and not there[AUTO][1].managed:
         declared.delete(c, "groups", [AUTO])
+
+
+def groups(c: Connection) -> dict[str, GroupSpec]:
+    """Return the groups there are; `default` may be used without being one of them."""
+    return {name: spec for name, (spec, _) in _groups(c).items()}
+
+
+def ensure_groups(c: Connection, names: Iterable[str]) -> list[str]:
+    """Make groups where there are none yet, but for `default`, and return them; within a transaction."""
+    there = _groups(c)
+    new = [name for name in dict.fromkeys(names) if name not in there and name != "default"]
+    for name in new:
+        _put(c, "groups", name, None, lambda spec: spec, GroupSpec())
+    if new:
+        clock.bump(c)
+    return new
 
 
 def ensure_auto(c: Connection) -> None:

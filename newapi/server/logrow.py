@@ -11,13 +11,17 @@ from newapi.store.ledger import StoredRecord
 KINDS = {"topup": 1, "consume": 2, "manage": 3, "system": 4, "error": 5, "refund": 6}
 """New API's `type` of a log row."""
 
-_OPERATORS = ("tries", "losses", "upstream_format", "upstream_model_name")
+_OPERATORS = (
+    *("tries", "losses", "upstream_format", "upstream_model_name"),
+    *("admin_info", "audit_info", "stream_status"),  # of lines that were taken over from New API
+)
 """What of `other` is not told to users: how their requests were routed."""
 
 
 def log_row(record: StoredRecord) -> dict[str, Any]:
     """Return `record` as `/api/log/*` gives it; `other` is JSON text, as there."""
     other: dict[str, Any] = msgspec.json.decode(record.bill) if record.bill else {}
+    content, upstream_id = other.pop("content", ""), other.pop("upstream_request_id", "")
     if record.usage:
         other["usage"] = msgspec.json.decode(record.usage)
     if record.tries:
@@ -37,7 +41,7 @@ def log_row(record: StoredRecord) -> dict[str, Any]:
         "user_id": record.user_id,
         "created_at": int(record.created_at),
         "type": KINDS.get(record.kind, 0),
-        "content": record.error,
+        "content": record.error or content,
         "username": record.user_name,
         "token_name": record.token_name,
         "model_name": record.model,
@@ -52,6 +56,7 @@ def log_row(record: StoredRecord) -> dict[str, Any]:
         "group": record.group,
         "ip": record.ip,
         "request_id": record.request_id,
+        **({"upstream_request_id": upstream_id} if upstream_id else {}),
         "other": msgspec.json.encode(other).decode(),
     }
 

@@ -52,10 +52,10 @@ def copy(source: Database, target: Database, *, at_least: int = 0) -> list[Table
         if at_least:
             Clock.update(epoch=at_least).where(Clock.epoch < at_least).execute(new)
         with source.reading() as old:
-            numbers = {table: _last_id(old, table, source.dialect) for table in _counting()}
+            numbers = {table: last_id(old, table, source.dialect) for table in _counting()}
     with target.reading() as new:  # after it: in MySQL this would end the transaction
         for table, number in numbers.items():
-            _set_last_id(new, table, number, target.dialect)
+            set_last_id(new, table, number, target.dialect)
     return copies
 
 
@@ -121,7 +121,7 @@ def _plain(fields: Sequence[Any], row: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(plain(field, value) for field, value in zip(fields, row, strict=True))
 
 
-def _last_id(c: Connection, table: str, dialect: str) -> int:
+def last_id(c: Connection, table: str, dialect: str) -> int:
     """Return the last number a table has given to a row, deleted or not: records refer to those by it."""
     if dialect == "sqlite":
         row = c.execute_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
@@ -134,7 +134,8 @@ def _last_id(c: Connection, table: str, dialect: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _set_last_id(c: Connection, table: str, number: int, dialect: str) -> None:
+def set_last_id(c: Connection, table: str, number: int, dialect: str) -> None:
+    """Make a table give its next row a greater number than that; MySQL ends a transaction for it."""
     if number == 0:
         return
     if dialect == "sqlite":

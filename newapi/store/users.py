@@ -113,6 +113,14 @@ def update(c: peewee.Database, id: int, columns: Mapping[str, Any], *, seen: boo
     User.update(dict(columns)).where(User.id == id).execute(c)
 
 
+def renumber(c: peewee.Database, id: int, to: int) -> None:
+    """Give a user who has nothing yet another number, and tell running servers."""
+    clock.bump(c)
+    row = next(iter(User.select().where(User.id == id).dicts().execute(c)))
+    User.delete().where(User.id == id).execute(c)
+    User.insert(**{**row, "id": to}).execute(c)  # so that the database goes on behind it
+
+
 def add_quota(c: peewee.Database, id: int, quota: int) -> None:
     """Add to what a user has left, whatever is charged meanwhile; less for a negative number."""
     clock.bump(c)

@@ -25,6 +25,7 @@ LEFT = [
     "users 4 (ann): github_id: signing in with it is not taken over",
     "channels 2 (main): another channel has that name: it is called 'main-2' here",
     "channels 3 (odd): Channels of type 999 are not served here",
+    "channels 1 (main): models without a price there, with the built-in one here: gpt-4o",
     "tokens 3 (orphan): its owner, user 99, does not exist",
     "tokens 5 (locked): 'home' is no address or network",
     "tokens 5 (locked): none of its addresses is one: it is disabled",

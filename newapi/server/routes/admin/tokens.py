@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from newapi.base.errors import CallerError
 from newapi.ops import own_tokens
+from newapi.ops.options import AUTO
 from newapi.ops.own_tokens import Owner, OwnToken, Wanted
 from newapi.server.routes.admin.auth import Call, Door
 from newapi.server.routes.admin.groups import usable
@@ -175,6 +176,6 @@ def _row(token: OwnToken) -> dict[str, Any]:
         "allow_ips": "\n".join(token.allow_ips),
         "used_quota": token.used,
         "group": token.group,
-        "cross_group_retry": False,
+        "cross_group_retry": token.group == AUTO,  # a list of groups always goes on to the next
         "DeletedAt": None,
     }
