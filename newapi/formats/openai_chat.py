@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import Raw, Struct
 
 from newapi.formats._openai_chat_answer import Reader, read_response, read_usage
 from newapi.formats._openai_chat_request import peek, read_request
@@ -25,15 +26,25 @@ def frame_filter(options: WriterOptions) -> Callable[[Frame], bytes] | None:
     return None if options.include_usage else _without_usage
 
 
+class _Metered(Struct, gc=False):
+    usage: Raw = Raw(b"null")
+
+
+_metered = msgspec.json.Decoder(_Metered).decode
+_values = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
 def _without_usage(frame: Frame) -> bytes:
     data = frame.data
     if b'"usage"' in data:
         try:
-            chunk = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+            usage = bytes(_metered(data).usage)
         except msgspec.DecodeError:
             return sse.write(data, frame.event)
-        if bytes(chunk.pop("usage", msgspec.Raw(b"null"))) != b"null":
-            choices: Any = msgspec.json.decode(chunk.get("choices", msgspec.Raw(b"null")))
+        if usage != b"null":  # OpenAI says null in every chunk but the last
+            chunk = _values(data)
+            del chunk["usage"]
+            choices: Any = msgspec.json.decode(chunk.get("choices", Raw(b"null")))
             if not choices and "error" not in chunk:
                 return b""
             data = msgspec.json.encode(chunk)
