@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import ssl
 import zlib
-from collections import deque
 from typing import Any, Protocol
 
 import httptools
@@ -77,8 +76,8 @@ class _Connection(asyncio.Protocol):
         self.origin = origin
         self.loop = loop
         self.transport: asyncio.Transport | None = None
-        self.parser: Any = None
-        self.used = 0
+        # One for all answers: to make one costs more than to read a head.
+        self.parser: Any = httptools.HttpResponseParser(self)
         self.last_used = loop.time()
         self.exchange: Exchange | None = None
 
@@ -97,8 +96,10 @@ class _Connection(asyncio.Protocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             exchange.fail(UpstreamError("the upstream switched protocols", kind="malformed"))
+            self.drop()  # also where the answer was over before that
         except httptools.HttpParserError as e:
             exchange.fail(UpstreamError(f"the upstream's answer is not HTTP: {e}", kind="malformed"))
+            self.drop()
         exchange.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -108,6 +109,10 @@ class _Connection(asyncio.Protocol):
             exchange.lost(exc)
 
     # -- httptools ---------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self.exchange is None:  # the read that ended an answer goes on with another, that nobody asked for
+            self.drop()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         exchange = self.exchange
@@ -146,9 +151,7 @@ class _Connection(asyncio.Protocol):
     # -- ours --------------------------------------------------------------------
 
     def start(self, exchange: Exchange, data: bytes) -> None:
-        self.parser = httptools.HttpResponseParser(self)
         self.exchange = exchange
-        self.used += 1
         exchange.connection = self
         assert self.transport is not None  # noqa: S101  (connected before it is started)
         self.transport.write(data)
@@ -170,7 +173,7 @@ class Exchange:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.head_size = 0
-        self.pieces: deque[bytes] = deque()
+        self.pieces: list[bytes] = []
         self.waiting = 0
         self.done = False
         self.error: UpstreamError | None = None
@@ -282,7 +285,7 @@ class Exchange:
                 return b""
             if not await self._wait() and not self.pieces and not self.done:
                 return None
-        piece = self.pieces.popleft() if len(self.pieces) == 1 else b"".join(self.pieces)
+        piece = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
         self.pieces.clear()
         self.waiting = 0
         if self._paused:
@@ -328,7 +331,6 @@ class Client:
     def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
         self._idle: dict[Origin, list[_Connection]] = {}
         self._open: set[_Connection] = set()
-        self._active: set[Exchange] = set()
         self._tls = verify
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -354,21 +356,18 @@ class Client:
             if connection is None:
                 connection = await self._connect(origin, timeouts.connect, loop)
             exchange = Exchange(loop, timeouts)
-            self._active.add(exchange)
             connection.start(exchange, data)
             try:
                 while not await exchange.answered():
                     if nudge is not None:
                         await nudge()
             except UpstreamError as e:
-                self._active.discard(exchange)
                 # A connection that was idle for a while and that the server closed just as we wrote to it has not been
                 # answered by anyone: try once more on another one. One that was just in use is a server that fails.
                 if reused and e.kind == "connect" and idle > STALE_SECONDS:
                     continue
                 raise
             except BaseException:
-                self._active.discard(exchange)
                 exchange.close()
                 raise
             return exchange
@@ -435,11 +434,9 @@ class Client:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = loop.time()
-            for exchange in tuple(self._active):
-                if exchange.done:
-                    self._active.discard(exchange)
-                else:
-                    exchange.sweep(now)
+            for connection in tuple(self._open):
+                if connection.exchange is not None:
+                    connection.exchange.sweep(now)
             for idle in self._idle.values():
                 for connection in [c for c in idle if now - c.last_used > IDLE_SECONDS]:
                     idle.remove(connection)

@@ -66,6 +66,30 @@ async def test_keeps_the_connection(client: Client) -> None:
         assert up.connections == 1
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nhalf",
+        b"HTTP/1.1 200 O",
+        b"\r\n\r\nnonsense",
+    ],
+    ids=["whole", "half", "a piece of a head", "nonsense"],
+)
+async def test_an_answer_that_nobody_asked_for_is_nobodys(client: Client, more: bytes) -> None:
+    async def handler(c: Conversation) -> None:
+        await c.request()
+        await c.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}" + more)
+        await c.request()
+        await c.answer(b"wrong")
+
+    async with serving(handler) as up:
+        for _ in range(2):
+            reply = await client.perform(post(up.url), Timeouts())
+            assert await reply.read(10) == b"{}"
+        assert up.connections == 2
+
+
 async def test_an_idle_connection_that_the_server_closed_is_tried_once_more(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
