@@ -57,8 +57,7 @@ class Outgoing:
         """Tell what went wrong: as an answer, or as the end of a stream begun."""
         entry, request_id = self._ingress.format, self._ingress.request_id
         if self._sink.started:
-            await self._sink.write(entry.error_frame(error, request_id) if entry.error_frame else b"")
-            await self._sink.end()
+            await self._sink.end(entry.error_frame(error, request_id) if entry.error_frame else b"")
             return
         headers = [("content-type", "application/json"), self._id()]
         if isinstance(error, UpstreamError):

@@ -394,8 +394,7 @@ class _Run:
             data = answer.unfolded(await reply.read(ERROR_LIMIT * 64), self._estimate)
             await self._begin(reply)
             self._served()
-            await self.sink.write(data)
-            await self.sink.end()
+            await self.sink.end(data)
             return
         stream = answer.stream()
         loop = asyncio.get_running_loop()
@@ -430,8 +429,7 @@ class _Run:
             self.gateway.tally.streams -= 1
         await self._begin(reply)
         self._served()
-        await self.sink.write(out)
-        await self.sink.end()
+        await self.sink.end(out)
         if stream.ended:
             with contextlib.suppress(TimeoutError, UpstreamError):
                 async with asyncio.timeout(_DRAIN_SECONDS):

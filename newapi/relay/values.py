@@ -203,7 +203,9 @@ class Sink(Protocol):
 
     async def write(self, data: bytes) -> None: ...
 
-    async def end(self) -> None: ...
+    async def end(self, data: bytes = b"") -> None:
+        """Write `data`, the last there is."""
+        ...
 
     async def whole(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Start, write `body` and end."""

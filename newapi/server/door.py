@@ -14,6 +14,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from newapi.server.asgi import with_line
+
 HEAD_LIMIT = 64 * 1024
 """Bytes of a request that are not its body: the request line, headers, trailers."""
 _FRAMING = 8
@@ -45,8 +47,46 @@ class HttpConfig(uvicorn.Config):
         self.header_timeout = header_timeout
 
 
+class Joining:
+    """A transport that keeps the head of an answer back until more is written, so that both are one packet."""
+
+    __slots__ = ("_head", "_holds", "_transport", "abort", "get_extra_info", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        """Take what is written to."""
+        self._transport = transport
+        self._head = b""
+        self._holds = False
+        self.abort = transport.abort
+        self.get_extra_info = transport.get_extra_info
+        self.is_closing = transport.is_closing
+
+    def hold(self) -> None:
+        """Keep what is written next until more is."""
+        self._holds = True
+
+    def write(self, data: bytes) -> None:
+        """Write `data`, after what was kept."""
+        if self._holds:
+            self._holds, self._head = False, data
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Write what is kept."""
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        """Close once everything is written."""
+        self.flush()
+        self._transport.close()
+
+
 class Connection(HttpToolsProtocol):
-    """One connection of a client.
+    """One connection of a client; the `Line` of the requests that come on it.
 
     A client that does not come to the end of a head in time loses its connection, and so does one that goes on sending
     a body after the request was answered. An idle connection is closed after uvicorn's keep-alive time.
@@ -65,14 +105,31 @@ class Connection(HttpToolsProtocol):
         """Bytes of its body."""
         self._status = HTTPStatus.BAD_REQUEST
         """What a request is refused with that cannot be read."""
+        self._joining: Joining | None = None
+        self._when_gone: Callable[[], object] | None = None
+        self._gone = False
+
+    def when_gone(self, tell: Callable[[], object] | None) -> None:
+        self._when_gone = tell
+        if tell is not None and self._gone:
+            tell()
+
+    def hold(self) -> None:
+        assert self._joining is not None  # noqa: S101  (a request came on it)
+        self._joining.hold()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._joining = Joining(transport)
+        self.transport = self._joining  # type: ignore[assignment]  # it does all that is asked of it here
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_longer()
         super().connection_lost(exc)
+        self._gone = True
+        if self._when_gone is not None:
+            self._when_gone()
 
     def data_received(self, data: bytes) -> None:
         self._arrived = len(data)
@@ -91,6 +148,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._before = self._body = 0
+        self.scope["extensions"] = with_line(self)
 
     def on_headers_complete(self) -> None:
         if self._before + self._arrived > HEAD_LIMIT:
@@ -105,6 +163,11 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
         super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        if self._joining is not None:
+            self._joining.flush()  # where there was nothing but the head
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         if self.cycle is not None and not self.cycle.response_complete:

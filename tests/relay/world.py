@@ -148,12 +148,13 @@ class FakeSink:
         self.pieces.append(data)
         self.wrote.set()
 
-    async def end(self) -> None:
+    async def end(self, data: bytes = b"") -> None:
         assert self.started
         assert not self.ended, "an answer ends once"
+        if data:
+            await self.write(data)
         self.ended = True
 
     async def whole(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         await self.start(status, headers)
-        await self.write(body)
-        await self.end()
+        await self.end(body)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from newapi.server.door import HEAD_LIMIT
+from newapi.server.asgi import AsgiSink, line_of
+from newapi.server.door import HEAD_LIMIT, Joining
 from newapi.server.http import HttpServer
 from tests.server.conftest import Server
 
@@ -271,3 +272,63 @@ async def test_chunks_are_counted_as_they_come_and_whoever_goes_on_sending_is_cu
         sending = asyncio.create_task(go_on())
         assert await rest(read) == b""
         sending.cancel()
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["while it works", "before it asks"])
+async def test_who_hangs_up_is_told_of_at_once(before: bool) -> None:
+    lost, gone = asyncio.Event(), asyncio.Event()
+
+    async def wait(scope: Any, receive: Any, send: Any) -> None:
+        line = line_of(scope)
+        assert line
+        if not before:
+            line.when_gone(gone.set)
+        lost.set()
+        if before:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            line.when_gone(gone.set)
+        await gone.wait()
+
+    async with serving(wait) as connect:
+        _, out = await connect()
+        out.write(GET)
+        await lost.wait()
+        out.close()
+        await gone.wait()
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+async def test_a_head_that_is_held_back_comes(method: bytes) -> None:
+    async def whole(scope: Any, receive: Any, send: Any) -> None:
+        await AsgiSink(send, line_of(scope)).whole(200, [("x-a", "b")], b"{}")
+
+    async with serving(whole) as connect:
+        read, out = await connect()
+        for _ in range(2):
+            out.write(method + b" / HTTP/1.1\r\nhost: x\r\n\r\n")
+            head = await read.readuntil(b"\r\n\r\n")
+            assert b"x-a: b" in head
+            assert await read.readexactly(2 if method == b"GET" else 0) == (b"{}" if method == b"GET" else b"")
+
+
+async def test_a_head_goes_out_with_what_comes_after_it() -> None:
+    written: list[bytes] = []
+
+    class Transport(asyncio.Transport):
+        def write(self, data: Any) -> None:
+            written.append(data)
+
+        def close(self) -> None:
+            written.append(b"closed")
+
+    joining = Joining(Transport())
+    joining.hold()
+    joining.write(b"head ")
+    assert written == []
+    joining.write(b"body")
+    joining.write(b"more")
+    joining.hold()
+    joining.write(b"head alone")
+    joining.close()
+    assert written == [b"head body", b"more", b"head alone", b"closed"]

@@ -16,7 +16,7 @@ from newapi.formats.contract import Format, Route
 from newapi.relay.gateway import Gateway
 from newapi.relay.pipeline import relay
 from newapi.relay.values import Ingress
-from newapi.server.asgi import AsgiSink, CallerGone, Receive, Send, read_body, run_until_gone
+from newapi.server.asgi import AsgiSink, CallerGone, Receive, Send, line_of, read_body, run_until_gone
 from newapi.server.ids import Network, caller_address, new_request_id
 from newapi.server.routes.local import Asked, answer
 from newapi.server.routing import Routes, routes
@@ -40,7 +40,8 @@ class RelayApp:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
-        sink = AsgiSink(_with_cors(send) if any(k == b"origin" for k, _ in scope["headers"]) else send)
+        line = line_of(scope)
+        sink = AsgiSink(_with_cors(send) if any(k == b"origin" for k, _ in scope["headers"]) else send, line)
         gateway = self._gateway
         request_id = new_request_id()
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
@@ -86,7 +87,7 @@ class RelayApp:
             ingress = self._ingress(
                 format, route, params, query, headers, body, peer, request_id, path, scope["method"]
             )
-            await run_until_gone(relay(ingress, gateway, sink), receive)
+            await run_until_gone(relay(ingress, gateway, sink), receive, line)
         except CallerGone:
             return
         except asyncio.CancelledError:
