@@ -242,7 +242,7 @@ class _RequestWriter:
             if request.service_tier:
                 out["service_tier"] = request.service_tier
         else:
-            for what in ("service_tier", "store", "verbosity", "audio", "prompt_cache_key"):
+            for what in ("service_tier", "store", "verbosity", "audio", "prompt_cache_key", "safety_identifier"):
                 if getattr(request, what):
                     self._lose(what)
             if request.metadata is not None:
@@ -251,9 +251,8 @@ class _RequestWriter:
                 self._lose("modalities")
             for key in request.extra:
                 self._lose(f"extra.{key}")
-        user = request.user or request.safety_identifier
-        if user:
-            out["metadata"] = {"user_id": user}
+        if request.user:
+            out["metadata"] = {"user_id": request.user}
         return out
 
 

@@ -459,7 +459,8 @@ def _choice(choice: Literal["auto", "none", "required"] | _Named | None) -> Tool
         return ToolChoice(choice.mode, names=tuple(t.name for t in choice.tools or () if t.name))
     if choice.type in ("function", "custom") and choice.name:
         return ToolChoice("named", choice.name)
-    raise Unsupported(f"a tool_choice of type {choice.type!r} cannot be converted", param="tool_choice")
+    # The vendor's own tools cannot be forced elsewhere.
+    return ToolChoice("auto")
 
 
 def _wish(effort: _Effort | None) -> ReasoningWish | None:

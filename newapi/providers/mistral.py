@@ -54,7 +54,8 @@ def edit(body: Body, target: Target) -> Target:
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
     role = "system" if message.get("role") == "developer" else message.get("role")
-    out: dict[str, Any] = {"role": role, "content": _content(message.get("content"))}
+    # Mistral has no word for a refusal.
+    out: dict[str, Any] = {"role": role, "content": _content(message.get("content") or message.get("refusal"))}
     calls: object = message.get("tool_calls")
     if isinstance(calls, list) and calls:
         out["tool_calls"] = [_call(c) for c in cast("list[Any]", calls)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from newapi import formats
@@ -13,15 +14,26 @@ from newapi.base.body import Body
 from newapi.base.errors import Unsupported
 from newapi.formats.contract import Format
 from newapi.ir.request import CustomTool, Request
+from newapi.ir.tools import fit
 from newapi.providers.contract import Target
 from newapi.relay import headers as header_override
 from newapi.relay import override, system_prompt
+from newapi.relay.filters import CallersTools
 from newapi.relay.snapshot import Channel, speaks
 from newapi.relay.values import Ingress, Prepared
 
 _CONTROLLED = ("service_tier", "inference_geo", "speed", "safety_identifier")
 """Fields that cost money or say who a user is: sent upstream only where the channel's `allow_fields` has them."""
 _CONTROLLED_FORMATS = ("openai_chat", "openai_completions", "openai_responses", "anthropic_messages")
+
+
+class _Made(Struct, frozen=True):
+    """A body in the upstream's format, before the channel's overrides."""
+
+    body: bytes
+    target: Target
+    losses: tuple[str, ...] = ()
+    tools: CallersTools = CallersTools()
 
 
 class Attempts:
@@ -93,7 +105,8 @@ class Attempts:
             headers=ingress.headers,
             options=channel.options,
         )
-        body, target, losses = self._body(channel, target, upstream)
+        made = self._body(channel, target, upstream)
+        body, target = made.body, made.target
         changes: Mapping[str, str | None] = {}
         if not channel.spec.pass_through_body and target.content_type == "application/json":
             body, changes = self._override(channel, body, target)
@@ -104,39 +117,39 @@ class Attempts:
             )
         self._count += 1
         verbatim = upstream is entry and not channel.spec.thinking_to_content and not channel.spec.force_format
-        return Prepared(channel, target, call, upstream, verbatim, losses, self._free_tools(upstream))
-
-    def _free_tools(self, upstream: Format) -> frozenset[str]:
-        """Return the caller's tools that take free text, which an upstream of another format may know as functions."""
-        if upstream is self._ingress.format or not isinstance(self._request, Request):
-            return frozenset()
-        return frozenset(t.name for t in self._request.tools if isinstance(t, CustomTool))
+        return Prepared(channel, target, call, upstream, verbatim, made.losses, made.tools)
 
     # -- the body ----------------------------------------------------------------------
 
-    def _body(self, channel: Channel, target: Target, upstream: Format) -> tuple[bytes, Target, tuple[str, ...]]:
+    def _body(self, channel: Channel, target: Target, upstream: Format) -> _Made:
         ingress, entry = self._ingress, self._ingress.format
         provider = channel.provider
         losses: tuple[str, ...] = ()
+        tools = CallersTools()
         if upstream is entry:
             body = ingress.body
             if channel.spec.pass_through_body:
-                return body, replace(target, content_type=ingress.params.get("content-type", "application/json")), ()
+                content_type = ingress.params.get("content-type", "application/json")
+                return _Made(body, replace(target, content_type=content_type))
             if upstream.set_model is not None:
                 content_type = ingress.params.get("content-type", "")
                 if not content_type.startswith("application/json"):
                     written = upstream.set_model(body, ingress.params, target.model)
-                    return written.body, replace(target, content_type=written.content_type), ()
+                    return _Made(written.body, replace(target, content_type=written.content_type))
         else:
             if upstream.write_request is None:
                 raise Unsupported(f"{entry.name} requests cannot be told as {upstream.name}")
             request = self.request()
             request = replace(request, model=target.model)
+            if isinstance(request, Request):
+                free = frozenset(t.name for t in request.tools if isinstance(t, CustomTool))
+                request, names = fit(request)
+                tools = CallersTools(free, names)
             written = upstream.write_request(request, provider.profile(target.model))
             body = written.body
             losses = tuple(loss.what for loss in written.losses)
             if written.content_type != "application/json":
-                return body, replace(target, content_type=written.content_type), losses
+                return _Made(body, replace(target, content_type=written.content_type), losses, tools)
         edited = Body(body)
         # Gemini's model is in the path alone.
         if edited.get("model") != target.model and ("model" in edited or "{model}" not in target.path):
@@ -153,7 +166,7 @@ class Attempts:
             edited.drop(*(f for f in _CONTROLLED if f not in spec.allow_fields))
             _hide_obfuscation(edited, spec.allow_fields)
         edited.drop(*spec.drop_fields)
-        return (edited.encode() if edited.changed else body), target, losses
+        return _Made(edited.encode() if edited.changed else body, target, losses, tools)
 
     def _override(self, channel: Channel, body: bytes, target: Target) -> tuple[bytes, Mapping[str, str | None]]:
         spec = channel.spec

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from newapi.ir.arguments import free_text
@@ -50,21 +51,39 @@ def _as_text(part: Part) -> Part:
     return part
 
 
-class FreeTools:
-    """Turns calls of functions that stand for tools of free text back into calls of those, their text in one piece."""
+class CallersTools(Struct, frozen=True):
+    """How the caller knows tools that the upstream was told of otherwise.
 
-    def __init__(self, names: frozenset[str]) -> None:
-        """Take the names of the tools that the caller said take free text."""
-        self._names = names
+    Attributes:
+        free: Names of those that take free text, which the upstream may know as functions.
+        names: The upstream's name for a tool -> the caller's, where they differ.
+    """
+
+    free: frozenset[str] = frozenset()
+    names: Mapping[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.free or self.names)
+
+
+class ToolsAsAsked:
+    """Tells calls by the caller's names, and those of free text as such, their text in one piece."""
+
+    def __init__(self, tools: CallersTools) -> None:
+        """Take how the caller knows its tools."""
+        self._tools = tools
         self._open: dict[int, list[str]] = {}
 
     def __call__(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Yield `events` with such calls as the caller knows them."""
+        """Yield `events` with calls as the caller knows them."""
         for event in events:
             match event:
-                case Opened(kind="tool_call", name=name, part=part) if name in self._names:
-                    self._open[part] = []
-                    yield Opened(part, "custom_tool_call", event.choice, event.id, name)
+                case Opened(kind="tool_call" | "custom_tool_call"):
+                    name = self._tools.names.get(event.name, event.name)
+                    free = event.kind == "tool_call" and name in self._tools.free
+                    if free:
+                        self._open[event.part] = []
+                    yield replace(event, name=name, kind="custom_tool_call" if free else event.kind)
                 case Delta(part=part) if part in self._open:
                     self._open[part].append(event.text)
                 case Closed(part=part) if part in self._open:
@@ -74,13 +93,16 @@ class FreeTools:
                     yield event
 
 
-def free_tools(response: Response, names: frozenset[str]) -> Response:
-    """Return `response` with calls of the tools `names` as calls of free text."""
+def tools_as_asked(response: Response, tools: CallersTools) -> Response:
+    """Return `response` with calls as the caller knows them."""
 
     def as_known(part: Part) -> Part:
-        if isinstance(part, ToolCall) and not part.custom and part.name in names:
-            return replace(part, args=free_text(part.args), custom=True)
-        return part
+        if not isinstance(part, ToolCall):
+            return part
+        name = tools.names.get(part.name, part.name)
+        if name in tools.free and not part.custom:
+            return replace(part, name=name, args=free_text(part.args), custom=True)
+        return replace(part, name=name)
 
     return replace(
         response, choices=tuple(replace(c, parts=tuple(as_known(p) for p in c.parts)) for c in response.choices)

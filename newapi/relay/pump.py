@@ -17,7 +17,7 @@ from newapi.ir.images import unfold_pictures
 from newapi.ir.response import Response
 from newapi.ir.usage import Usage
 from newapi.net.client import Reply
-from newapi.relay.filters import FreeTools, ThinkingToContent, free_tools, thinking_to_content
+from newapi.relay.filters import ThinkingToContent, ToolsAsAsked, thinking_to_content, tools_as_asked
 from newapi.relay.metering import note_response, watch
 from newapi.relay.values import Meter, Prepared
 
@@ -40,10 +40,10 @@ class Answer:
         self._options = options
         self._meter = meter
         self._tags = prepared.channel.spec.thinking_to_content
-        self._free_tools = prepared.free_tools
+        self._tools = prepared.tools
 
     def _filters(self) -> list[Filter]:
-        filters: list[Filter] = [FreeTools(self._free_tools)] if self._free_tools else []
+        filters: list[Filter] = [ToolsAsAsked(self._tools)] if self._tools else []
         return [*filters, ThinkingToContent()] if self._tags else filters
 
     # -- whole -------------------------------------------------------------------------
@@ -83,8 +83,8 @@ class Answer:
         note_response(self._meter, response)
         if estimate_due(response.usage):  # type: ignore[attr-defined]  # every canonical answer has one
             response = replace(response, usage=estimate())  # type: ignore[type-var]
-        if self._free_tools:
-            response = free_tools(response, self._free_tools)  # type: ignore[arg-type]
+        if self._tools:
+            response = tools_as_asked(response, self._tools)  # type: ignore[arg-type]
         if self._tags:
             response = thinking_to_content(response)  # type: ignore[arg-type]
         assert self._entry.write_response is not None  # noqa: S101

@@ -15,6 +15,7 @@ from newapi.formats.contract import Format, Peek, Route
 from newapi.ir.response import Finish
 from newapi.ir.usage import Usage
 from newapi.providers.contract import Target
+from newapi.relay.filters import CallersTools
 from newapi.relay.snapshot import Channel, TokenEntry, UserEntry
 
 
@@ -110,8 +111,8 @@ class Prepared(Struct, frozen=True):
     verbatim: bool
     """Whether the answer goes through as it comes."""
     losses: tuple[str, ...] = ()
-    free_tools: frozenset[str] = frozenset()
-    """Tools that the caller said take free text."""
+    tools: CallersTools = CallersTools()
+    """What the caller knows tools as."""
 
 
 class Meter:

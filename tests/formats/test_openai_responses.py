@@ -388,6 +388,8 @@ def test_every_field_is_read() -> None:
     [
         ("required", ToolChoice("required")),
         ({"type": "custom", "name": "g"}, ToolChoice("named", "g")),
+        # The vendor's own tools cannot be forced elsewhere.
+        ({"type": "file_search"}, ToolChoice("auto")),
         (
             {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "f"}]},
             ToolChoice("required", names=("f",)),
@@ -404,7 +406,6 @@ def test_tool_choice_is_read(choice: Any, expected: ToolChoice) -> None:
         ({"previous_response_id": "r", "conversation": "c"}, "conversation, previous_response_id"),
         ({"prompt": {"id": "p"}}, "prompt"),
         ({"background": True}, "background"),
-        ({"tool_choice": {"type": "file_search"}}, "file_search"),
         ({"input": [{"role": "user", "content": [{"type": "input_smell"}]}]}, "input_smell"),
         ({"text": {"format": {"type": "grammar"}}}, "grammar"),
     ],

@@ -91,6 +91,7 @@ CHAT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("zhipu_v4", {"model": "g", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}]}, {"model": "g", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "AAAA"}}]}]}),
     # Mistral
     ("mistral", {"model": "m", "seed": 4, "user": "u", "stop": ["a"], "messages": [DEVELOPER, USER]}, {"model": "m", "random_seed": 4, "stop": ["a"], "messages": [{"role": "system", "content": [{"type": "text", "text": "S"}]}, {"role": "user", "content": [{"type": "text", "text": "x"}]}]}),
+    ("mistral", {"model": "m", "messages": [{"role": "assistant", "content": None, "refusal": "no"}]}, {"model": "m", "messages": [{"role": "assistant", "content": [{"type": "text", "text": "no"}]}]}),
     ("mistral", {"model": "m", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u", "detail": "low"}}]}]}, {"model": "m", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "u"}]}]}),
 ]  # fmt: skip
 

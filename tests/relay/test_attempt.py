@@ -9,6 +9,7 @@ import pytest
 
 from newapi.base.errors import CallerError, Unsupported
 from newapi.relay.attempt import Attempts
+from newapi.relay.filters import CallersTools
 from newapi.relay.snapshot import Channel
 from newapi.relay.values import Ingress, Prepared
 from tests.relay.world import channel, ingress
@@ -57,6 +58,20 @@ async def test_unknown_fields_survive_among_themselves_and_losses_are_named_else
     assert not prepared.verbatim
     assert prepared.call.url == "http://up.test/v1/messages"
     assert prepared.losses
+
+
+async def test_tools_are_told_as_the_upstream_takes_them_and_the_caller_s_words_kept() -> None:
+    long = "mcp__" + "x" * 80
+    tools = [{"type": "custom", "name": "sh"}, {"type": "function", "name": long}]
+    body = {"model": "gpt-4o", "input": "hi", "tools": tools, "tool_choice": {"type": "function", "name": long}}
+    prepared = prepare(ingress("openai_responses", body), up(formats=["anthropic_messages"]))
+    sh, other = sent(prepared)["tools"]
+    assert (sh["name"], list(sh["input_schema"]["properties"])) == ("sh", ["input"])
+    assert sent(prepared)["tool_choice"] == {"type": "tool", "name": other["name"]}
+    assert len(other["name"]) == 64
+    assert prepared.tools == CallersTools(frozenset(("sh",)), {other["name"]: long})
+    same = prepare(ingress("openai_responses", body), up(formats=["openai_responses"]))
+    assert (sent(same)["tools"], same.tools) == (tools, CallersTools())
 
 
 async def test_fields_that_cost_money_are_sent_where_the_channel_allows_them() -> None:

@@ -11,7 +11,13 @@ from newapi.ir.request import Part, Reasoning, Text, ToolCall
 from newapi.ir.response import Choice, Response
 from newapi.ir.seal import Seal
 from newapi.ir.usage import Usage
-from newapi.relay.filters import FreeTools, ThinkingToContent, free_tools, thinking_to_content
+from newapi.relay.filters import (
+    CallersTools,
+    ThinkingToContent,
+    ToolsAsAsked,
+    thinking_to_content,
+    tools_as_asked,
+)
 
 SEAL = Seal("anthropic", "opaque")
 CASES: list[tuple[Part, ...]] = [
@@ -76,14 +82,24 @@ def test_a_seal_of_something_else_stays() -> None:
     ("args", "text"),
     [('{"input":"ls -l"}', "ls -l"), ('{"input":', '{"input":'), ('{"other":1}', '{"other":1}'), ("", "")],
 )
-def test_calls_of_free_text_come_back_as_what_the_caller_knows(args: str, text: str) -> None:
-    parts: tuple[Part, ...] = (Text("so:"), ToolCall("1", "sh", args), ToolCall("2", "f", args))
+def test_calls_come_back_as_what_the_caller_knows(args: str, text: str) -> None:
+    parts: tuple[Part, ...] = (
+        Text("so:"),
+        ToolCall("1", "sh", args),
+        ToolCall("2", "f", args),
+        ToolCall("3", "x", "{}"),
+    )
     response = Response("i", "m", (Choice(parts, "tool_calls"),), Usage(input=1))
-    names = frozenset(("sh",))
-    told = free_tools(response, names)
-    assert told.choices[0].parts == (Text("so:"), ToolCall("1", "sh", text, custom=True), parts[2])
+    tools = CallersTools(frozenset(("sh",)), {"x": "my.tool"})
+    told = tools_as_asked(response, tools)
+    assert told.choices[0].parts == (
+        parts[0],
+        ToolCall("1", "sh", text, custom=True),
+        parts[2],
+        ToolCall("3", "my.tool", "{}"),
+    )
     filtered: list[Event] = []
-    one = FreeTools(names)
+    one = ToolsAsAsked(tools)
     for event in unfold(response):
         filtered += one([event])
     assert fold(filtered) == told

@@ -40,12 +40,15 @@ DONE = frame(b"[DONE]")
 ERROR = frame({"error": {"message": "broke", "type": "server_error"}})
 
 
-def answer(entry: str, *, include_usage: bool = True, **spec: Any) -> tuple[Answer, Meter]:
+def answer(
+    entry: str, *, include_usage: bool = True, more: dict[str, Any] | None = None, **spec: Any
+) -> tuple[Answer, Meter]:
     format: Format = formats.get(entry)
     body: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}
     body |= {"input": "hi", "contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
     if entry != "openai_responses":
         body.pop("input")
+    body |= more or {}
     request = Ingress(
         request_id="req-1",
         format=format,
@@ -185,6 +188,21 @@ def test_thinking_is_told_as_text_where_the_channel_says_so() -> None:
     )
     assert text == "<think>\nwhy\n</think>\nhéllo"
     assert b"reasoning_content" not in out
+
+
+def test_a_tool_of_free_text_is_called_with_free_text() -> None:
+    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "sh", "arguments": ""}}
+    calls = [chunk({"tool_calls": [call]})]
+    calls += [
+        chunk({"tool_calls": [{"index": 0, "function": {"arguments": a}}]}) for a in ('{"inp', 'ut":"ls \\"x', '\\""}')
+    ]
+    more = {"tools": [{"type": "custom", "name": "sh"}]}
+    out, _ = told("openai_responses", *calls, chunk({}, "tool_calls"), STATED, DONE, more=more)
+    events = [msgspec.json.decode(line[5:]) for line in out.splitlines() if line.startswith(b"data:")]
+    (item,) = events[-1]["response"]["output"]
+    assert (item["type"], item["call_id"], item["name"], item["input"]) == ("custom_tool_call", "c1", "sh", 'ls "x"')
+    deltas = [e["delta"] for e in events if e["type"] == "response.custom_tool_call_input.delta"]
+    assert "".join(deltas) == 'ls "x"'
 
 
 def test_broken_keeps_what_the_error_says() -> None:
