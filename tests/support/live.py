@@ -10,6 +10,7 @@ rests, half opens, and is up again a minute later.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from random import Random
@@ -141,21 +142,21 @@ class _World:
         )
 
     def _past(self, at: int, i: int, step: int) -> Point:
-        wave = 1 + 0.5 * ((i % 60) / 60) + self._rng.random() * 0.4
+        wave = 1 + 0.2 * math.sin(i / 25) + (self._rng.random() - 0.5) * 0.5
         requests = round(self._rate * step * wave)
         return Point(
             at=at,
             requests=requests,
-            errors=round(requests * 0.02) if step > 1 or i % 17 == 0 else 0,
+            errors=round(requests * 0.02) if step > 1 else int(i % 11 == 0),
             rejected=step // 60,
-            tokens_in=requests * 1450,
-            tokens_out=requests * 310,
+            tokens_in=requests * 1300,
+            tokens_out=requests * 290,
             tokens_cached=requests * 520,
-            quota=requests * 940,
+            quota=requests * 1500,
             in_flight=round(8 * wave),
             streams=round(5 * wave),
             first_p50_ms=round(410 * wave),
-            first_p95_ms=round(1600 * wave),
+            first_p95_ms=round(1150 * wave),
             duration_p50_ms=round(2300 * wave),
             duration_p95_ms=round(9100 * wave),
         )

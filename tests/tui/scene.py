@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+import msgspec
 from msgspec.structs import replace
 
+from newapi.billing.book import PriceBook
+from newapi.billing.charge import charge
+from newapi.billing.quote import Call
+from newapi.ir.usage import Usage
 from newapi.ops.gateway import LocalGateway
-from newapi.ops.live import ChannelRow, Channels, Hello, LogRow, Stats, Told
+from newapi.ops.live import ChannelRow, Channels, Hello, LogRow, Logs, Stats, Told
 from newapi.ops.local import Local
-from newapi.ops.trace import Attempt, BillLine, Trace
+from newapi.relay.values import Try
+from newapi.store.ledger import UsageRecord, write_record
 from newapi.store.models import Channel, Record, Token, User
 from newapi.tui.screens.logs import LogsScreen
 from tests.support.live import START, recording
@@ -74,6 +80,7 @@ def settle(gateway: LocalGateway, local: Local) -> None:
             User.update(quota=quota, used_quota=used, requests=requests).where(User.name == name).execute(c)
         Channel.update(balance=41.73, balance_at=AT - 840).where(Channel.name == "deepseek").execute(c)
         Channel.update(balance=212.5, balance_at=AT - 300).where(Channel.name == "openai-main").execute(c)
+    write_record(local.db, _ledger_row(request()))
 
 
 _TOKENS = (("ci", 8_460_000, 4_040_000, 3.0), ("app", 61_200_000, 0, 1.0), ("laptop", 2_490_000, 10_000, 95.0))
@@ -82,55 +89,58 @@ _USERS = (("root", 0, 69_660_000, 48_120), ("ann", 12_500_000, 2_490_000, 1733),
 """Name, quota left and used, and requests."""
 
 
+@cache
+def request() -> LogRow:
+    """Return a request of the recording that two channels were asked for, and whose answer was converted."""
+    rows = [row for told in events() if isinstance(told.event, Logs) for row in told.event.rows]
+    return next(row for row in reversed(rows) if row.tries == 2 and row.model == "gpt-5" and _is_converted(row))
+
+
+def _is_converted(row: LogRow) -> bool:
+    return row.status == 200 and row.stream and row.entry_format == "gemini" and not row.tokens_cached
+
+
+def _ledger_row(row: LogRow) -> UsageRecord:
+    """Return what the ledger says of it."""
+    price = PriceBook({}).find(row.model)
+    assert price is not None
+    usage = Usage(input=row.tokens_in, output=row.tokens_out)
+    bill = charge(usage, price, call=Call(entry_format=row.entry_format, upstream_format=row.upstream_format))
+    refused = 214
+    told = msgspec.to_builtins(row)
+    same = {name: told[name] for name in UsageRecord.__struct_fields__ if name in told}
+    return UsageRecord(
+        **same
+        | {
+            "created_at": row.at,
+            "user_name": row.user,
+            "token_name": row.token,
+            "channel_name": row.channel,
+            "ip": "203.0.113.7",
+            "quota": bill.quota,
+            "usage": _json(usage),
+            "bill": _json(bill.factors),
+            "tries": _json(
+                [
+                    Try("azure-eu", 2, 0, refused, 503, "overloaded", "The engine is currently overloaded"),
+                    Try(row.channel, 1, 1, row.duration_ms - refused, 200),
+                ]
+            ),
+            "losses": _json(["top_k: no such parameter there"]),
+            "first_token_ms": row.first_ms,
+        }
+    )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 async def hold_request(seen: Seen) -> None:
-    """Put the log's cursor on a request that two channels were asked for, and take it apart."""
+    """Put the log's cursor on that request, and wait until it is taken apart."""
     screen = seen.app.front
     assert isinstance(screen, LogsScreen)
-    row = next(row for row in reversed(seen.app.model.logs) if _is_plain(row))
-    screen._traces[row.request_id] = _taken_apart(row)
     screen._set_follows(False)
-    screen._grid.go_to(row.request_id)
-    await seen.pilot.pause()
-
-
-def _is_plain(row: LogRow) -> bool:
-    """Say whether it was tried twice, its bill has but two lines, and its answer was converted."""
-    served = row.tries == 2 and row.status == 200 and row.stream
-    return served and row.model == "gpt-5" and not row.tokens_cached and row.entry_format == "gemini"
-
-
-def _taken_apart(row: LogRow) -> Trace:
-    """Return the whole of a request of the recording, as a gateway would know it."""
-    refused = 214
-    spent = [("input", row.tokens_in, "0.000002"), ("output", row.tokens_out, "0.00001")]
-    return Trace(
-        request_id=row.request_id,
-        created_at=row.at,
-        kind=row.kind,
-        user=row.user,
-        token=row.token,
-        group=row.group,
-        ip="203.0.113.7",
-        endpoint=row.endpoint,
-        stream=row.stream,
-        model=row.model,
-        upstream_model=row.upstream_model,
-        entry_format=row.entry_format,
-        upstream_format=row.upstream_format,
-        channel=row.channel,
-        status=row.status,
-        end_reason=row.end_reason,
-        error="",
-        attempts=(
-            Attempt("azure-eu", 0, 0, refused, 503, "overloaded", "The engine is currently overloaded"),
-            Attempt(row.channel, 1, refused, row.duration_ms - refused, 200, "", ""),
-        ),
-        first_token_ms=row.first_ms,
-        duration_ms=row.duration_ms,
-        losses=("top_k: no such parameter there",),
-        usage={"input": row.tokens_in, "output": row.tokens_out, "source": "upstream"},
-        lines=tuple(BillLine(what, n, each, "1", f"{n * float(each):.6f}") for what, n, each in spent),
-        factors={"model_ratio": "1", "completion_ratio": "5", "group_ratio": "1"},
-        quota=row.quota,
-        refunded=0,
-    )
+    screen._grid.go_to(request().request_id)
+    screen._tell()
+    await seen.until(lambda: request().request_id in screen._traces)

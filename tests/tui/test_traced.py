@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from newapi.billing.book import PriceBook
 from newapi.billing.charge import charge
@@ -16,23 +13,11 @@ from newapi.ir.usage import Usage
 from newapi.ops.live import LogRow, Logs, Told
 from newapi.relay.values import Try
 from newapi.store.ledger import UsageRecord, write_record
-from newapi.tui.app import Options
 from tests.support.live import START
-from tests.tui.looks import same_look
 from tests.tui.screens.gateway import here, recorded
 from tests.tui.watching import told, watching
 
 AT = START + 500.0
-
-
-@pytest.fixture(autouse=True)
-def _frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.delenv("NO_COLOR")
-        patch.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
 
 
 def encoded(value: object) -> str:
@@ -74,9 +59,7 @@ def record() -> UsageRecord:
     )
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("theme", ["ansi-dark", "textual-light"])
-async def test_looks_of_one_request_taken_apart(tmp_path: Path, size: tuple[int, int], theme: str) -> None:
+async def test_one_request_taken_apart(tmp_path: Path) -> None:
     (tmp_path / "ledger").mkdir()
     gateway, local, _ = here(tmp_path / "ledger")
     one = record()
@@ -84,15 +67,10 @@ async def test_looks_of_one_request_taken_apart(tmp_path: Path, size: tuple[int,
     write_record(local.db, UsageRecord("req-1/refund", AT, kind="refund", quota=-one.quota))
     row = LogRow(AT, "req-1", model="gpt-4o", status=200)
     events = [*recorded(1), Told("", Logs(int(AT), (row,)))]
-    async with watching(
-        tmp_path, "logs", events=events, size=size, options=Options(theme=theme), acts_on=gateway
-    ) as seen:
+    async with watching(tmp_path, "logs", events=events, acts_on=gateway) as seen:
         await seen.press("up", "down", "enter")
-        pane = seen.app.front.query_one("#request")
-        fits = lambda: seen.app.front._told[2] == pane.size.width - 3  # type: ignore[attr-defined]  # noqa: E731
-        await seen.until(lambda: "BILL" in told(seen) and fits())
+        await seen.until(lambda: "BILL" in told(seen))
         said = told(seen)
         for part in ("dropped top_k", "status: slow down", "429", "first token", "given back", "cache", "converted"):
             assert part in said.replace("dropped  ", "dropped ")
-        same_look(seen.app, f"logs-traced-{size[0]}x{size[1]}-{theme}", tmp_path)
     local.db.close()
