@@ -295,26 +295,15 @@ def _model_mapping(value: Any) -> dict[str, Any]:
     mapping = _object("model_mapping", value)
     if not all(isinstance(v, str) for v in mapping.values()):
         raise CallerError("model_mapping: names are text", param="model_mapping")
-    return {"model_mapping": {name: to for name, to in mapping.items() if name}}
+    return {"model_mapping": mapping}
 
 
 def _params(value: Any) -> dict[str, Any]:
     params = _object("param_override", value)
-    if _has_null(params):
-        raise CallerError("param_override: a list holds null, which no configuration file can say", param="param_override")
     operations = params.pop("operations", [])
     if not isinstance(operations, list) or not all(isinstance(o, dict) for o in cast(list[Any], operations)):
         raise CallerError("param_override: operations is a list of objects", param="param_override")
     return {"params": params, "param_operations": tuple(cast(list[dict[str, Any]], operations))}
-
-
-def _has_null(value: Any) -> bool:
-    """Say whether there is a list with null in it, however deep."""
-    if isinstance(value, dict):
-        return any(map(_has_null, cast(dict[str, Any], value).values()))
-    if isinstance(value, list):
-        return any(v is None or _has_null(v) for v in cast(list[Any], value))
-    return False
 
 
 def _headers(value: Any) -> dict[str, Any]:

@@ -154,6 +154,7 @@ def _sound(spec: ChannelSpec, lists: Collection[str], notes: list[str]) -> tuple
     if listed := [group for group in spec.groups if group in lists]:
         notes.append(f"{', '.join(listed)}: a list of groups has no channels of its own")
         spec = replace(spec, groups=tuple(group for group in spec.groups if group not in lists))
+    spec = _sayable(spec, notes)
     findings = Findings(Places())
     if spec.proxy and not _PROXY.match(spec.proxy):
         findings.add(("channels", "x", "proxy"), "`proxy` must be the URL of a proxy")
@@ -168,6 +169,36 @@ def _sound(spec: ChannelSpec, lists: Collection[str], notes: list[str]) -> tuple
             spec, matters = _without(spec, str(field), entry), matters or field != "status_mapping"
             notes.append(f"{problem.message}: that is left out")
     return spec, matters
+
+
+def _sayable(spec: ChannelSpec, notes: list[str]) -> ChannelSpec:
+    """Return a channel without what TOML has no words for: null, and names that are empty."""
+    operations = tuple(cast(dict[str, Any], _bare(operation)) for operation in spec.param_operations)
+    mapping = {name: to for name, to in spec.model_mapping.items() if name}
+    spec = replace(spec, model_mapping=mapping, param_operations=operations)
+    for field in ("params", "param_operations"):
+        if _is_unsayable(getattr(spec, field)):
+            notes.append(f"{field}: null in a list, or an empty name, is in no configuration file: that is left out")
+            spec = replace(spec, **{field: type(getattr(spec, field))()})
+    return spec
+
+
+def _bare(value: Any) -> Any:
+    """Return an operation without a `value` of null, its own or a condition's: that is what a missing one is."""
+    if isinstance(value, dict):
+        entries = cast(dict[str, Any], value)
+        return {name: _bare(v) for name, v in entries.items() if v is not None or name != "value"}
+    return [_bare(v) for v in cast(list[Any], value)] if isinstance(value, list) else value
+
+
+def _is_unsayable(value: Any, *, listed: bool = False) -> bool:
+    """Say whether null is in a list, or a name is empty, however deep."""
+    if isinstance(value, dict):
+        entries = cast(dict[str, Any], value)
+        return "" in entries or any(_is_unsayable(v, listed=listed) for v in entries.values())
+    if isinstance(value, list | tuple):
+        return any(_is_unsayable(v, listed=True) for v in cast(list[Any], value))
+    return listed and value is None
 
 
 def _without(spec: ChannelSpec, field: str, entry: Sequence[str | int]) -> ChannelSpec:

@@ -93,4 +93,4 @@ def _value(value: Any, kind: str = "") -> str:
             pairs = [f"{key(str(k))} = {_value(v, kind)}" for k, v in value.items() if v is not None]
             return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
         case _:
-            return "[" + ", ".join(_value(v, kind) for v in value) + "]"
+            return "[" + ", ".join(_value(v, kind) for v in value if v is not None) + "]"
