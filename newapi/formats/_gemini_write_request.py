@@ -290,6 +290,11 @@ class _RequestWriter:
                     others.append(tool.body)
                 case NativeTool():
                     self._lose("tools.native")
+        if functions and any(isinstance(t, WebSearch) and t.origin != "gemini" for t in self._request.tools):
+            # Gemini 2 refuses its own tools beside functions, and Gemini 3 wants to be told every call of them again:
+            # https://ai.google.dev/gemini-api/docs/tool-combination
+            built_in.pop("googleSearch", None)
+            self._lose("web_search")
         out = [built_in[n] for n in _BUILT_IN if n in built_in] + others
         return [*out, {"functionDeclarations": functions}] if functions else out
 

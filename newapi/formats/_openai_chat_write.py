@@ -439,6 +439,9 @@ class _Writer:
         if tool.origin == ORIGIN and tool.body is not None:
             self.body["web_search_options"] = tool.body
             return
+        if not self.profile.web_search:
+            self.lose("web_search")
+            return
         options: dict[str, Any] = {}
         if tool.context:
             options["search_context_size"] = tool.context

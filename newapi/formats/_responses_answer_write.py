@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import msgspec
 
 from newapi.base.errors import NewapiError
-from newapi.formats._responses_items import NAME
+from newapi.formats._responses_items import NAME, called
 from newapi.formats.contract import WriterOptions
 from newapi.ir.events import (
     Cited,
@@ -250,7 +250,7 @@ class Writer:
                 return out + self._event(
                     "response.function_call_arguments.done",
                     **at,
-                    name=part.opened.name,
+                    name=called(part.opened.name)["name"],
                     arguments="".join(part.texts),
                 )
             case "custom_tool_call":
@@ -355,10 +355,10 @@ def _item(part: _Part, status: str) -> dict[str, Any]:
             return item
         case "tool_call":
             call = {"id": id, "type": "function_call", "status": status, "call_id": _call_id(part)}
-            return {**call, "name": opened.name, "arguments": text}
+            return {**call, **called(opened.name), "arguments": text}
         case "custom_tool_call":
             call = {"id": id, "type": "custom_tool_call", "status": status, "call_id": _call_id(part)}
-            return {**call, "name": opened.name, "input": text}
+            return {**call, **called(opened.name), "input": text}
 
 
 def _content(part: _Part, text: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from newapi.ir.request import Citation, Inline, Media, Native, Part, Reasoning, Refusal, Text, ToolCall
+from newapi.ir.request import SPACE, Citation, Inline, Media, Native, Part, Reasoning, Refusal, Text, ToolCall
 from newapi.ir.seal import Seal, unpack
 from newapi.ir.usage import Usage, split_prompt
 
@@ -52,6 +52,7 @@ class Item(Struct):
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
+    namespace: str | None = None
     arguments: Any = None
     input: Any = None
     content: Any = None
@@ -111,6 +112,17 @@ def citations(annotations: Iterable[Annotation] | None) -> tuple[Citation, ...]:
     return tuple(c for a in annotations or () if (c := citation(a)) is not None)
 
 
+def spaced(space: str | None, name: str) -> str:
+    """Return the name of a tool in a namespace (or in none)."""
+    return f"{space}{SPACE}{name}" if space else name
+
+
+def called(name: str) -> dict[str, str]:
+    """Return what a call says of the tool it is of: its name, and its namespace where it has one."""
+    space, _, bare = name.rpartition(SPACE)
+    return {"name": bare, "namespace": space} if space else {"name": name}
+
+
 def image(raw: Raw) -> Media | None:
     """Return the picture of an `image_generation_call`, None when it has none."""
     item = _IMAGE.decode(raw)
@@ -158,7 +170,7 @@ def parts(raw: Raw) -> list[Part]:
             return [Reasoning(text, its_seal, redacted=not text)] if text or its_seal else []
         case "function_call" | "custom_tool_call":
             custom = it.type == "custom_tool_call"
-            return [ToolCall(it.call_id or it.id or "", it.name or "", arguments(it), custom)]
+            return [ToolCall(it.call_id or it.id or "", spaced(it.namespace, it.name or ""), arguments(it), custom)]
         case "image_generation_call" if (picture := image(raw)) is not None:
             return [picture]
         case _:

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from newapi.base.errors import CallerError, Unsupported
-from newapi.formats._responses_items import NAME, NULL, Annotation, TextPart, citations, given, image, joined
+from newapi.formats._responses_items import NAME, NULL, Annotation, TextPart, citations, given, image, joined, spaced
 from newapi.formats.contract import Params
 from newapi.ir.request import (
     AnyTool,
@@ -78,6 +78,7 @@ class _Message(Struct):
 
 class _Call(Struct):
     name: str
+    namespace: str | None = None
     call_id: str | None = None
     id: str | None = None
     arguments: Any = None
@@ -97,6 +98,7 @@ class _Reasoning(Struct):
 
 
 class _Effort(Struct):
+    context: Raw = NULL
     effort: str | None = None
     summary: str | None = None
     generate_summary: str | None = None
@@ -128,6 +130,19 @@ class _Tool(Struct):
     format: Raw = NULL
 
 
+class _Space(Struct):
+    """A namespace of tools, https://developers.openai.com/api/docs/guides/tools-tool-search."""
+
+    type: str
+    name: str = ""
+    description: str | None = None
+    tools: list[Raw] | None = None
+
+
+class _Added(Struct):
+    tools: list[Raw] | None = None
+
+
 class _Search(Struct):
     search_context_size: str | None = None
     user_location: dict[str, Any] | None = None
@@ -137,6 +152,7 @@ class _Search(Struct):
 class _Named(Struct):
     type: str = ""
     name: str = ""
+    namespace: str | None = None
     mode: Literal["auto", "required"] = "auto"
     tools: list[_Tool] | None = None
 
@@ -172,6 +188,8 @@ _CALL = msgspec.json.Decoder(_Call)
 _OUTPUT = msgspec.json.Decoder(_Output)
 _REASONING = msgspec.json.Decoder(_Reasoning)
 _TOOL = msgspec.json.Decoder(_Tool)
+_SPACE = msgspec.json.Decoder(_Space)
+_ADDED = msgspec.json.Decoder(_Added)
 _SEARCH = msgspec.json.Decoder(_Search)
 
 
@@ -192,7 +210,7 @@ def read_request(body: bytes, params: Params) -> Request:
             )
         asked = _BODY.decode(body)
         messages = _messages(asked)
-        tools = tuple(_tool(raw) for raw in asked.tools or ())
+        tools = tuple(t for raw in (*(asked.tools or ()), *_added(asked)) for t in _tools(raw))
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise CallerError(f"the body is not a Responses request: {e}") from None
     top_logprobs = asked.top_logprobs or None
@@ -220,8 +238,15 @@ def read_request(body: bytes, params: Params) -> Request:
         safety_identifier=asked.safety_identifier or "",
         prompt_cache_key=asked.prompt_cache_key or "",
         origin=NAME,
-        extra={k: v for k, v in whole.items() if k not in _KNOWN and k not in _STATEFUL},
+        extra=_extra(whole, asked),
     )
+
+
+def _extra(whole: dict[str, Raw], asked: _Body) -> dict[str, Raw]:
+    extra = {k: v for k, v in whole.items() if k not in _KNOWN and k not in _STATEFUL}
+    if asked.reasoning is not None and (context := given(asked.reasoning.context)) is not None:
+        extra["reasoning.context"] = context
+    return extra
 
 
 # -- turns ---------------------------------------------------------------------------------
@@ -278,7 +303,10 @@ def _messages(asked: _Body) -> tuple[Message, ...]:
         turns.done.append(Message("user", (Text(asked.input),), plain=True))
         return tuple(turns.done)
     for raw in asked.input or ():
-        read = _ITEMS.get(_HEAD.decode(raw).type, _native)
+        kind = _HEAD.decode(raw).type
+        if kind == "additional_tools":
+            continue
+        read = _ITEMS.get(kind, _native)
         message = read(raw, turns)
         if message is not None:
             turns.add(message)
@@ -302,18 +330,18 @@ def _message(raw: Raw, turns: _Turns) -> Message | None:
 def _call(raw: Raw, turns: _Turns) -> Message:
     item = _CALL.decode(raw)
     call_id = item.call_id or item.id or ""
-    turns.names[call_id] = item.name
+    name = turns.names[call_id] = spaced(item.namespace, item.name)
     args = item.arguments
     # Some clients send the object itself where its JSON text is due.
     text = args if isinstance(args, str) else "" if args is None else msgspec.json.encode(args).decode()
-    return Message("assistant", (ToolCall(call_id, item.name, text or "{}"),))
+    return Message("assistant", (ToolCall(call_id, name, text or "{}"),))
 
 
 def _custom_call(raw: Raw, turns: _Turns) -> Message:
     item = _CALL.decode(raw)
     call_id = item.call_id or item.id or ""
-    turns.names[call_id] = item.name
-    return Message("assistant", (ToolCall(call_id, item.name, item.input, custom=True),))
+    name = turns.names[call_id] = spaced(item.namespace, item.name)
+    return Message("assistant", (ToolCall(call_id, name, item.input, custom=True),))
 
 
 def _output(raw: Raw, turns: _Turns, *, custom: bool = False) -> Message:
@@ -429,13 +457,33 @@ def _source(url: str) -> tuple[str, Url | Inline]:
 # -- the rest ---------------------------------------------------------------------------------
 
 
-def _tool(raw: Raw) -> AnyTool:
+def _added(asked: _Body) -> list[Raw]:
+    """Return the tools that come as items of the input, which is how Codex says all it has for the newest models."""
+    if not isinstance(asked.input, list):
+        return []
+    added = (_ADDED.decode(raw) for raw in asked.input if _HEAD.decode(raw).type == "additional_tools")
+    return [tool for item in added for tool in item.tools or ()]
+
+
+def _tools(raw: Raw, space: str = "", about: str = "") -> list[AnyTool]:
+    """Return a tool, or those of a namespace; the first of these says what they are for."""
+    group = _SPACE.decode(raw)
+    if group.type != "namespace":
+        return [_tool(raw, space, about)]
+    found: list[AnyTool] = []
+    for inner in group.tools or ():
+        found += _tools(inner, group.name, "" if found else group.description or "")
+    return found
+
+
+def _tool(raw: Raw, space: str, about: str) -> AnyTool:
     tool = _TOOL.decode(raw)
+    name, description = spaced(space, tool.name), "\n\n".join(t for t in (about, tool.description) if t)
     match tool.type:
         case "function":
-            return Tool(tool.name, tool.description or "", given(tool.parameters), tool.strict)
+            return Tool(name, description, given(tool.parameters), tool.strict)
         case "custom":
-            return CustomTool(tool.name, tool.description or "", given(tool.format))
+            return CustomTool(name, description, given(tool.format))
         case kind if kind.startswith("web_search"):
             search = _SEARCH.decode(raw)
             where = {k: v for k, v in (search.user_location or {}).items() if k != "type" and v is not None}
@@ -458,7 +506,7 @@ def _choice(choice: Literal["auto", "none", "required"] | _Named | None) -> Tool
     if choice.type == "allowed_tools":
         return ToolChoice(choice.mode, names=tuple(t.name for t in choice.tools or () if t.name))
     if choice.type in ("function", "custom") and choice.name:
-        return ToolChoice("named", choice.name)
+        return ToolChoice("named", spaced(choice.namespace, choice.name))
     # The vendor's own tools cannot be forced elsewhere.
     return ToolChoice("auto")
 

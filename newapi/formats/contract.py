@@ -100,6 +100,9 @@ class Profile(Struct, frozen=True):
     """Anthropic: whether both may be said at once."""
     max_stop: int = 0
     """OpenAI chat: how many stop sequences are taken, 0 for any number."""
+    web_search: bool = False
+    """OpenAI chat: whether `web_search_options` is accepted. Of OpenAI's models only those made to search take it; to
+    all others it is an unknown parameter."""
     custom_tools: bool = False
     """OpenAI chat: whether tools that take free text are known, and a choice among several tools."""
     top_k: bool = False

@@ -8,6 +8,9 @@ from msgspec import Raw, Struct
 
 from newapi.ir.seal import Seal
 
+SPACE = "::"
+"""Between a tool's namespace and its name, where its caller sorts tools so (the Responses API)."""
+
 
 class CacheMark(Struct, frozen=True):
     """An order to cache the prompt up to here. `ttl` is "" for the vendor's default (5 minutes), or "1h"."""

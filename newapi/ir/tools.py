@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
-from newapi.ir.request import AnyTool, CustomTool, Message, Part, Request, Tool, ToolCall, ToolResult
+from newapi.ir.request import SPACE, AnyTool, CustomTool, Message, Part, Request, Tool, ToolCall, ToolResult
 
 _TAKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _REFUSED = re.compile(r"[^a-zA-Z0-9_-]")
@@ -24,7 +24,11 @@ def fit(request: Request) -> tuple[Request, Mapping[str, str]]:
     """Return `request` with names of tools that every vendor takes, and what those were that had to become others."""
     said = {t.name for t in request.tools if isinstance(t, Tool | CustomTool)}
     said |= {p.name for m in request.messages for p in m.parts if isinstance(p, ToolCall)}
-    names = {name: _fitting(name) for name in said if name and not _TAKEN.fullmatch(name)}
+    names: dict[str, str] = {}
+    for name in sorted(said):
+        if name and not _TAKEN.fullmatch(name):
+            names[name] = _fitting(name, said)
+            said.add(names[name])
     if not names:
         return request, {}
     choice = request.tool_choice
@@ -41,7 +45,11 @@ def fit(request: Request) -> tuple[Request, Mapping[str, str]]:
     return request, {new: old for old, new in names.items()}
 
 
-def _fitting(name: str) -> str:
+def _fitting(name: str, taken: set[str]) -> str:
+    """Return `space__tool` for a tool of a namespace, where no other is called so; else a name that is like no other."""
+    plain = name.replace(SPACE, "__")
+    if plain != name and plain not in taken and _TAKEN.fullmatch(plain):
+        return plain
     return f"{_REFUSED.sub('_', name)[:55]}_{sha256(name.encode()).hexdigest()[:8]}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, words
+from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, tool_name, words
 
 VERSIONS = ("2023-06-01", "2026-10-21")
 _TOP = words(
@@ -206,6 +206,7 @@ def _tools(tools: Any) -> Iterator[str]:
         )
         if tool["input_schema"].get("type") != "object":
             raise Refused(f"tools.{i}.input_schema.type: Field required")
+        tool_name(tool.get("name"), 128, f"tools.{i}.name")
         lower_types(tool["input_schema"], f"tools.{i}.input_schema")
         yield tool["name"]
 

@@ -56,6 +56,8 @@ def read(body: dict[str, Any], model: str, stream: bool) -> Asked:
     asked.thinking = bool(thinking.get("includeThoughts"))
     _contents(contents, asked)
     asked.tools = tuple(_tools(body.get("tools")))
+    if asked.tools and "gemini-3" not in model and any("functionDeclarations" not in t for t in body["tools"]):
+        raise Refused("Built-in tools and Function Calling cannot be combined in the same request.")
     calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     if calling.get("mode") == "ANY":
         if not asked.tools:

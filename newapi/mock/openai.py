@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, short, words
+from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, short, tool_name, words
 
 _TOP = words(
     "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens "
@@ -144,6 +144,7 @@ def _tools(tools: Any) -> Iterator[str]:
         only(tool, frozenset(("type", "function", "custom")), "tools[]")
         inner = tool.get("function") or tool.get("custom") or {}
         only(inner, frozenset(("name", "description", "parameters", "strict", "format")), "tools[].function")
+        tool_name(inner.get("name"), 64, "tools[].function.name")
         lower_types(inner.get("parameters"), f"function '{inner.get('name')}'")
         if inner.get("parameters") is not None and inner["parameters"].get("type") != "object":
             raise Refused("Invalid schema for function: schema must be a JSON Schema of 'type: \"object\"'", "tools")

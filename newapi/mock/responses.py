@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, short, words
+from newapi.mock.script import SIGNATURE, Asked, Refused, Said, fragments, lower_types, only, short, tool_name, words
 
 _TOP = words(
     "background client_metadata context_management conversation include input instructions max_output_tokens "
@@ -152,6 +152,7 @@ def _tools(tools: Any) -> Iterator[str]:
             only(tool, frozenset(("type", "name", "description", "parameters", "strict")), "tools[]")
             if "name" not in tool:
                 raise Refused("Missing required parameter: 'tools[0].name'.", "tools")
+            tool_name(tool["name"], 64, "tools[].name")
             lower_types(tool.get("parameters"), f"function '{tool['name']}'")
             if tool.get("strict") and (tool.get("parameters") or {}).get("additionalProperties") is not False:
                 raise Refused(

@@ -121,6 +121,15 @@ def only(value: Any, allowed: frozenset[str], where: str, *, unknown: str = "Unk
             raise Refused(unknown.format(path), path)
 
 
+_NAME = re.compile(r"[a-zA-Z0-9_-]+")
+
+
+def tool_name(name: Any, longest: int, where: str) -> None:
+    """Refuse a tool's name that is too long, or has other characters than letters, digits, `_` and `-`."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > longest:
+        raise Refused(f"Invalid '{where}': '{name}' does not match '^[a-zA-Z0-9_-]{{1,{longest}}}$'.", where)
+
+
 def short(body: dict[str, Any], *keys: str) -> None:
     """Refuse texts at the top of an OpenAI request of more than 64 characters."""
     for key in keys:

@@ -301,7 +301,7 @@ def _body(kind: Kind, model: str, stream: bool) -> dict[str, Any]:
                 said["stream_options"] = {"include_usage": True}
             if "gemini" in model:
                 return {**said, "max_tokens": 3000}
-            if model.startswith(("o1", "o3", "o4", "gpt-5")):
+            if model.startswith(("o1", "o3", "o4", "gpt-5", "gpt-6")):
                 return {**said, "max_completion_tokens": 16}
             return {**said, "max_tokens": 50 if "thinking" in model else 16}
 

@@ -343,7 +343,7 @@ def _yaml(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-_GPT = ("gpt-5", "gpt-4o", "gpt-4", "gpt-", "o3", "o4")
+_GPT = ("gpt-6", "gpt-5", "gpt-4o", "gpt-4", "gpt-", "o3", "o4")
 _CLAUDE = ("claude-sonnet", "claude-opus", "claude-")
 _GEMINI = ("gemini-2.5-pro", "gemini-2.5", "gemini-")
 CLIENTS: dict[str, Client] = {

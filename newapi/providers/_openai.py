@@ -47,7 +47,7 @@ def only(*endpoints: Endpoint, **chat: str) -> Speaks:
 SUFFIXES = ("-high", "-minimal", "-low", "-medium", "-none", "-xhigh")
 """Ends of a model's name that say an effort, as New API reads them."""
 
-_REASONERS = ("o1", "o3", "o4", "gpt-5")
+_REASONERS = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 _NO_EFFORT = ("o1-mini", "o1-preview", "gpt-5-chat")
 _NO_DEVELOPER = ("o1-mini", "o1-preview")
 
@@ -76,7 +76,7 @@ def effort_suffix(model: str, suffixes: tuple[str, ...] = SUFFIXES) -> tuple[str
 
 
 def is_reasoner(model: str) -> bool:
-    """Return whether `model` is one of OpenAI's that think: the o series and GPT-5.
+    """Return whether `model` is one of OpenAI's that think: the o series, GPT-5 and GPT-6.
 
     Source: https://platform.openai.com/docs/guides/reasoning
     """
@@ -86,8 +86,8 @@ def is_reasoner(model: str) -> bool:
 def reasoner_rules(body: Body, target: Target) -> Target:
     """Put a chat or Responses request right for OpenAI's thinking models; return the target without an effort suffix.
 
-    They take `max_completion_tokens`, no `temperature`; GPT-5 neither `top_p` nor `logprobs`; the first system message
-    is the developer's. An effort at the end of the name (`o3-mini-high`) is told in the request.
+    They take `max_completion_tokens`, no `temperature`; GPT-5 and GPT-6 neither `top_p` nor `logprobs`; the first
+    system message is the developer's. An effort at the end of the name (`o3-mini-high`) is told in the request.
     Source: https://platform.openai.com/docs/guides/latest-model
     """
     if not is_reasoner(target.model):
@@ -103,7 +103,7 @@ def reasoner_rules(body: Body, target: Target) -> Target:
         return target
     limit_as_completion(body)
     body.drop("temperature")
-    if model.startswith("gpt-5"):
+    if model.startswith(("gpt-5", "gpt-6")):
         # `top_logprobs` alone is refused.
         body.drop("top_p", "logprobs", "top_logprobs")
     if effort:
@@ -179,18 +179,21 @@ def profile(model: str) -> Profile:
     if model.startswith("gpt-oss"):
         return Profile(reasoning="effort")
     if not is_reasoner(model):
-        return Profile()
+        return Profile(web_search="search" in model)
     name, _ = effort_suffix(model)
     return Profile(
         reasoning="none" if name.startswith(_NO_EFFORT) else "effort",
         efforts=_efforts(name),
         sampling=False,
+        web_search="search" in name,
         max_tokens_field="max_completion_tokens",
         system_role="system" if name.startswith(_NO_DEVELOPER) else "developer",
     )
 
 
 def _efforts(model: str) -> tuple[str, ...]:
+    if model.startswith(("gpt-6", "gpt-5.6")):
+        return ("none", "low", "medium", "high", "xhigh", "max")
     if not model.startswith("gpt-5"):
         return ("low", "medium", "high")
     first = not model.startswith("gpt-5.")

@@ -7,7 +7,9 @@ from msgspec.structs import replace
 from newapi.base.body import Body
 from newapi.base.http import HttpCall
 from newapi.providers import _openai as openai
-from newapi.providers.contract import Target, bearer_call, openai_compatible
+from newapi.providers.contract import Speaks, Target, bearer_call, openai_compatible
+
+BASE_URL = "https://api.openai.com"
 
 
 def call(target: Target, body: bytes) -> HttpCall:
@@ -26,14 +28,25 @@ def edit(body: Body, target: Target) -> Target:
     return openai.reasoner_rules(body, target)
 
 
+def speaks_for(model: str, base_url: str) -> Speaks:
+    """Return what a model is asked by: GPT-6 calls tools while it thinks by the Responses API alone.
+
+    Source: https://developers.openai.com/api/docs/guides/deployment-checklist (read 2026-11-24).
+    """
+    if base_url != BASE_URL or not model.startswith("gpt-6"):
+        return openai.FULL
+    return {**openai.FULL, "chat": {"openai_responses": "/v1/responses", **openai.CHAT}}
+
+
 PROVIDER = openai_compatible(
     "openai",
     title="OpenAI",
     channel_type=1,
-    base_url="https://api.openai.com",
+    base_url=BASE_URL,
     speaks=openai.FULL,
     docs="https://platform.openai.com/docs/api-reference",
     call=call,
     profile=openai.own_profile,
     edit=edit,
+    speaks_for=speaks_for,
 )

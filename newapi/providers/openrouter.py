@@ -29,6 +29,7 @@ def profile(model: str) -> Profile:
         reasoning_echo="optional",
         top_k=True,
         cache_marks=True,
+        web_search=True,
         dialect="openrouter",
     )
 

@@ -40,7 +40,7 @@ _EFFORTS = ("sonar-deep-research",)
 
 def profile(model: str) -> Profile:
     """Return what Sonar takes: `top_k`, and an effort for deep research."""
-    return Profile(reasoning="effort" if model.startswith(_EFFORTS) else "none", top_k=True)
+    return Profile(reasoning="effort" if model.startswith(_EFFORTS) else "none", top_k=True, web_search=True)
 
 
 def edit(body: Body, target: Target) -> Target:

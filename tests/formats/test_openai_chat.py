@@ -1057,7 +1057,7 @@ WRITTEN: dict[str, tuple[Request, Profile, dict[str, Any]]] = {
     ),
     "web search": (
         asked(user(Text("x"), plain=True), tools=(WebSearch("low", user_location=raw({"city": "Paris"})),)),
-        Profile(),
+        Profile(web_search=True),
         {
             "messages": [{"role": "user", "content": "x"}],
             "web_search_options": {
@@ -1172,7 +1172,7 @@ LOST = {
     "reasoning": asked(user(Text("x")), reasoning=ReasoningWish(effort="high")),
     "cache": asked(user(Text("x", CacheMark()))),
     "user": asked(user(Text("x")), user="u"),
-    "web_search.max_uses": asked(user(Text("x")), tools=(WebSearch(max_uses=1),)),
+    "web_search": asked(user(Text("x")), tools=(WebSearch("low", max_uses=1),)),
     "parts.native": asked(user(Text("x"), Native("gemini", raw({})))),
     "tools.native": asked(user(Text("x")), tools=(NativeTool("gemini", raw({})),)),
     "tools.custom.format": asked(user(Text("x")), tools=(CustomTool("sh", format=raw({"type": "text"})),)),

@@ -1389,3 +1389,51 @@ def test_the_official_sdk_raises_on_an_error() -> None:
     assert FORMAT.error_frame is not None
     with client(FORMAT.error_frame(ERROR, "req1")) as sdk, pytest.raises(openai.APIError, match="Broken"):
         list(sdk.responses.create(model="m", input="x", stream=True))
+
+
+def test_tools_of_a_namespace_and_tools_that_come_as_an_item() -> None:
+    """As Codex says them: https://developers.openai.com/api/docs/guides/tools-tool-search."""
+    close = {"type": "function", "name": "close", "description": "Close it.", "parameters": {"type": "object"}}
+    code = {"type": "custom", "name": "exec", "description": "Run it."}
+    request = read(
+        input=[
+            {
+                "type": "additional_tools",
+                "role": "developer",
+                "tools": [{"type": "namespace", "name": "functions", "description": "", "tools": [code, close]}],
+            },
+            {"role": "user", "content": "x"},
+            {"type": "custom_tool_call", "call_id": "c1", "namespace": "functions", "name": "exec", "input": "1"},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": "2"},
+            {"type": "function_call", "call_id": "c2", "namespace": "agents", "name": "close", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c2", "output": "closed"},
+        ],
+        tools=[{"type": "namespace", "name": "agents", "description": "Sub-agents.", "tools": [close, code]}],
+        reasoning={"effort": "low", "context": "all_turns"},
+    )
+    schema = Raw(b'{"type":"object"}')
+    assert request.tools == (
+        Tool("agents::close", "Sub-agents.\n\nClose it.", schema),
+        CustomTool("agents::exec", "Run it."),
+        CustomTool("functions::exec", "Run it."),
+        Tool("functions::close", "Close it.", schema),
+    )
+    assert [p for m in request.messages for p in m.parts] == [
+        Text("x"),
+        ToolCall("c1", "functions::exec", "1", custom=True),
+        ToolResult("c1", (Text("2"),), "functions::exec", custom=True),
+        ToolCall("c2", "agents::close", "{}"),
+        ToolResult("c2", (Text("closed"),), "agents::close"),
+    ]
+    assert request.extra == {"reasoning.context": Raw(b'"all_turns"')}
+
+
+@pytest.mark.parametrize(("custom", "kind"), [(False, "function_call"), (True, "custom_tool_call")])
+def test_a_call_says_its_namespace(custom: bool, kind: str) -> None:
+    call = ToolCall("c1", "agents::close", "{}", custom=custom)
+    assert FORMAT.write_response is not None
+    assert FORMAT.read_response is not None
+    answer = FORMAT.write_response(Response("r", "m", (Choice((call,)),)), OPTIONS)
+    (item,) = load(answer)["output"]
+    assert (item["type"], item["namespace"], item["name"]) == (kind, "agents", "close")
+    assert FORMAT.read_response(answer).choices[0].parts == (call,)

@@ -44,3 +44,12 @@ def test_a_name_becomes_one_that_is_taken_everywhere_alike(name: str) -> None:
 def test_names_that_begin_alike_stay_apart() -> None:
     request = Request("m", (), tools=(Tool(LONG + "a"), Tool(LONG + "b")))
     assert len(fit(request)[1]) == 2
+
+
+def test_a_namespace_is_seen_in_the_name() -> None:
+    request = Request("m", (), tools=(Tool("a__b"), Tool("a::b"), Tool("a::c"), Tool(f"{LONG}::d")))
+    told, names = fit(request)
+    made = [t.name for t in told.tools if isinstance(t, Tool)]
+    assert made[2] == "a__c"
+    assert len(set(made)) == 4
+    assert {names[m] for m in (made[1], made[2], made[3])} == {"a::b", "a::c", f"{LONG}::d"}
