@@ -46,7 +46,7 @@ def fit(request: Request) -> tuple[Request, Mapping[str, str]]:
 
 
 def _fitting(name: str, taken: set[str]) -> str:
-    """Return `space__tool` for a tool of a namespace, where no other is called so; else a name that is like no other."""
+    """Return `space__tool` for a tool of a namespace, where no other has that; else a name like no other."""
     plain = name.replace(SPACE, "__")
     if plain != name and plain not in taken and _TAKEN.fullmatch(plain):
         return plain
