@@ -342,7 +342,7 @@ def _tool(node: Json) -> Tool:
         raise CallerError("functionDeclarations: a function has no name", param="tools")
     schema: Raw | None = None
     if (plain := _get(node, "parametersJsonSchema")) is not None:
-        schema = _raw(plain)
+        schema = _raw(schemas.small_types(plain))
     elif (own := _get(node, "parameters")) is not None:
         schema = _raw(schemas.to_json_schema(own))
     return Tool(name, _text(node, "description"), schema)
@@ -422,7 +422,7 @@ def _output(config: Json) -> OutputWish | None:
     if plain is None:
         plain = config.get("_responseJsonSchema")
     if plain is not None:
-        return OutputWish("schema", name="response", schema=_raw(plain))
+        return OutputWish("schema", name="response", schema=_raw(schemas.small_types(plain)))
     if own is not None:
         return OutputWish("schema", name="response", schema=_raw(schemas.to_json_schema(own)))
     return OutputWish("json") if _text(config, "responseMimeType") == "application/json" else None

@@ -176,6 +176,18 @@ def _merge(into: Schema, part: Schema) -> Schema:
     return out
 
 
+def small_types(value: Any) -> Any:
+    """Return a JSON Schema with its types in small letters. Google takes capitals too, and Gemini CLI says them."""
+    if isinstance(value, list):
+        return [small_types(v) for v in value]  # pyright: ignore[reportUnknownVariableType]  # JSON
+    if isinstance(value, dict):
+        return {
+            k: v.lower() if k == "type" and isinstance(v, str) else small_types(v)
+            for k, v in value.items()  # pyright: ignore[reportUnknownVariableType]  # JSON
+        }
+    return value
+
+
 def to_json_schema(schema: Any, depth: int = 0) -> Any:
     """Return a Gemini schema as JSON Schema: types in lower case, `nullable` as a type, counts as numbers."""
     if not isinstance(schema, dict) or depth > _DEPTH:

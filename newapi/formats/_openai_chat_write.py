@@ -350,7 +350,7 @@ class _Writer:
             schema = {
                 "name": wish.name or "output",
                 "description": wish.description or None,
-                "schema": self._schema(wish.schema),
+                "schema": wish.schema,
                 "strict": wish.strict,
             }
             self.body["response_format"] = {
@@ -430,7 +430,7 @@ class _Writer:
         if tool.description:
             function["description"] = tool.description
         if tool.schema is not None:
-            function["parameters"] = self._schema(tool.schema)
+            function["parameters"] = tool.schema
         if tool.strict is not None:
             function["strict"] = tool.strict
         return {"type": "function", "function": function} | self._mark(tool.cache)
@@ -475,23 +475,6 @@ class _Writer:
         custom = any(isinstance(t, CustomTool) and t.name == name for t in self.request.tools)
         kind = "custom" if custom and self.profile.custom_tools else "function"
         return {"type": kind, kind: {"name": name}}
-
-    def _schema(self, schema: Raw | None) -> Any:
-        """Gemini writes the types of a schema in capitals; JSON Schema knows small ones only."""
-        if schema is None or self.request.origin != "gemini":
-            return schema
-        return _small_types(msgspec.json.decode(schema))
-
-
-def _small_types(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_small_types(v) for v in value]  # pyright: ignore[reportUnknownVariableType]  # JSON
-    if isinstance(value, dict):
-        return {
-            k: v.lower() if k == "type" and isinstance(v, str) else _small_types(v)
-            for k, v in value.items()  # pyright: ignore[reportUnknownVariableType]  # JSON
-        }
-    return value
 
 
 def _grammar(form: Raw | None) -> Any:

@@ -17,9 +17,10 @@ _ITEMS = {
     "message": frozenset(("type", "role", "content", "id", "status", "phase")),
     "function_call": frozenset(("type", "id", "call_id", "name", "namespace", "arguments", "status")),
     "function_call_output": frozenset(("type", "id", "call_id", "output", "status")),
-    "custom_tool_call": frozenset(("type", "id", "call_id", "name", "input", "status")),
+    "custom_tool_call": frozenset(("type", "id", "call_id", "name", "namespace", "input", "status")),
     "custom_tool_call_output": frozenset(("type", "id", "call_id", "output")),
     "reasoning": frozenset(("type", "id", "summary", "content", "encrypted_content", "status")),
+    "additional_tools": frozenset(("type", "id", "role", "tools")),
     "item_reference": frozenset(("type", "id")),
 }
 _PARTS = {
@@ -63,7 +64,8 @@ def read(body: dict[str, Any]) -> Asked:
         asked.text, asked.prompt_chars = given, len(given)
     else:
         _items(given, asked)
-    asked.tools = tuple(_tools(body.get("tools")))
+    added = [i for i in given if i.get("type") == "additional_tools"] if isinstance(given, list) else []
+    asked.tools = tuple(_tools([*(body.get("tools") or ()), *(t for i in added for t in i["tools"])]))
     choice = body.get("tool_choice")
     if choice == "required":
         asked.forced = "*"

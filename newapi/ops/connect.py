@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -37,11 +37,13 @@ class Target(Struct, frozen=True):
         url: Of the gateway, without a slash at its end.
         key: A token's, or what stands for it.
         model: As callers name it.
+        models: All that are served, sorted; none where only `model` is to be used.
     """
 
     url: str
     key: str
     model: str
+    models: tuple[str, ...] = ()
 
     @property
     def v1(self) -> str:
@@ -121,10 +123,15 @@ def find(client: str) -> Client:
 
 def best_model(client: str, models: list[str]) -> str:
     """Return the model of `models` that suits a client best, "" where there is none at all."""
-    for prefix in find(client).prefers:
+    return _best(models, find(client).prefers) or (models[0] if models else "")
+
+
+def _best(models: Sequence[str], prefixes: Iterable[str]) -> str:
+    """Return the last of `models` that begins with the first prefix that any begins with, or ""."""
+    for prefix in prefixes:
         if fitting := [name for name in models if name.startswith(prefix)]:
             return fitting[-1]
-    return models[0] if models else ""
+    return ""
 
 
 def shell(variables: Mapping[str, str]) -> list[str]:
@@ -252,8 +259,12 @@ def _merged_dotenv(edit: Edit, before: str) -> str:
 
 
 def _claude_code(to: Target) -> Settings:
-    # https://code.claude.com/docs/en/llm-gateway-protocol: the URL without /v1.
+    # https://code.claude.com/docs/en/llm-gateway-protocol: the URL without /v1. For sub-agents and plans it asks for
+    # models of its own choice, of which these three names are; it lists the gateway's Claude models when told to.
     env = {"ANTHROPIC_BASE_URL": to.url, "ANTHROPIC_AUTH_TOKEN": to.key, "ANTHROPIC_MODEL": to.model}
+    for kind in ("opus", "sonnet", "haiku"):
+        env[f"ANTHROPIC_DEFAULT_{kind.upper()}_MODEL"] = _best(to.models, (f"claude-{kind}",)) or to.model
+    env["CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY"] = "1"
     return Settings("claude-code", env, (Edit("~/.claude/settings.json", "json", {"env": env}),))
 
 
@@ -265,9 +276,14 @@ def _codex(to: Target) -> Settings:
 
 def _gemini_cli(to: Target) -> Settings:
     env = {"GEMINI_API_KEY": to.key, "GOOGLE_GEMINI_BASE_URL": to.url}
-    auth = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
-    files = (Edit("~/.gemini/settings.json", "json", auth), Edit("~/.gemini/.env", "dotenv", env))
-    return Settings("gemini-cli", env, files, (f"gemini -m {shlex.quote(to.model)}",))
+    # Its own default is to choose between models of Google's; a choice of one's own is asked for as it is.
+    said = {"security": {"auth": {"selectedType": "gemini-api-key"}}, "model": {"name": to.model}}
+    files = (Edit("~/.gemini/settings.json", "json", said), Edit("~/.gemini/.env", "dotenv", env))
+    notes = (
+        "Gemini CLI reads .env in folders it trusts alone: elsewhere, as in scripts, `gemini --skip-trust`, or the "
+        "variables in the environment",
+    )
+    return Settings("gemini-cli", env, files, ("gemini",), notes)
 
 
 def _llm(to: Target) -> Settings:
@@ -343,9 +359,9 @@ def _yaml(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-_GPT = ("gpt-6", "gpt-5", "gpt-4o", "gpt-4", "gpt-", "o3", "o4")
+_GPT = ("gpt-6.1-sol", "gpt-6", "gpt-5", "gpt-4o", "gpt-4", "gpt-", "o3", "o4")
 _CLAUDE = ("claude-sonnet", "claude-opus", "claude-")
-_GEMINI = ("gemini-2.5-pro", "gemini-2.5", "gemini-")
+_GEMINI = ("gemini-3.1-pro", "gemini-3-pro", "gemini-2.5-pro", "gemini-2.5", "gemini-")
 CLIENTS: dict[str, Client] = {
     "claude-code": Client("Anthropic's Claude Code", _claude_code, _CLAUDE),
     "codex": Client("OpenAI's Codex CLI", _codex, _GPT),

@@ -212,6 +212,24 @@ def test_media_is_read() -> None:
     )
 
 
+def test_types_in_capitals_are_json_schemas_all_the_same() -> None:
+    schema = {"type": "OBJECT", "properties": {"type": {"type": "STRING", "enum": ["A"]}}, "anyOf": [{"type": "NULL"}]}
+    request = read(
+        {
+            "contents": [{"parts": [{"text": "x"}]}],
+            "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": schema}]}],
+            "generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema},
+        }
+    )
+    said = {"type": "object", "properties": {"type": {"type": "string", "enum": ["A"]}}, "anyOf": [{"type": "null"}]}
+    tool = request.tools[0]
+    assert isinstance(tool, Tool)
+    assert request.output is not None
+    for raw in (tool.schema, request.output.schema):
+        assert raw is not None
+        assert msgspec.json.decode(raw) == said
+
+
 def test_tools_and_their_choice_are_read() -> None:
     request = read(
         {

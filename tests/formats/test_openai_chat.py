@@ -1040,7 +1040,7 @@ WRITTEN: dict[str, tuple[Request, Profile, dict[str, Any]]] = {
     "any of two tools": (
         asked(
             user(Text("x"), plain=True),
-            tools=(Tool("f", schema=raw({"type": "OBJECT"})), Tool("g")),
+            tools=(Tool("f", schema=raw({"type": "object"})), Tool("g")),
             tool_choice=ToolChoice("required", names=("f",)),
             origin="gemini",
         ),

@@ -63,10 +63,11 @@ def connect(
         raise WrongUsage("To write settings, a key is needed", hint="--token NAME, or --token-file FILE")
     at = Where(config, server, context)
     key = at.gateway().do(RevealToken(token)).reveal() if token else _key(token_file)
-    chosen = model or best_model(client, [m.name for m in at.gateway().do(ListModels(token))])
+    served = [] if model else [m.name for m in at.gateway().do(ListModels(token))]
+    chosen = model or best_model(client, served)
     if not chosen:
         raise WrongUsage("No channel serves a model yet", hint="--model NAME")
-    made = settings(client, Target(url.rstrip("/") or _url(at), key, chosen))
+    made = settings(client, Target(url.rstrip("/") or _url(at), key, chosen, tuple(served)))
     if write:
         _write(made, dry_run=dry_run, output=output)
     elif output is Output.TABLE:

@@ -8,11 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from newapi.ops.connect import CLIENTS
+from newapi.ops.connect import CLIENTS, Target, settings
 from tests.cli.commands.conftest import Run
 
 KEY = "sk-" + "m" * 48
 URL = "http://gateway.test:3000"
+ALIASES = {
+    "ANTHROPIC_DEFAULT_OPUS_MODEL": "my-model",
+    "ANTHROPIC_DEFAULT_SONNET_MODEL": "my-model",
+    "ANTHROPIC_DEFAULT_HAIKU_MODEL": "my-model",
+    "CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY": "1",
+}
 
 
 @pytest.fixture
@@ -79,7 +85,18 @@ def test_for_programs(run: Run, home: Path) -> None:
         "ANTHROPIC_BASE_URL": URL,
         "ANTHROPIC_AUTH_TOKEN": "$NEWAPI_KEY",
         "ANTHROPIC_MODEL": "my-model",
+        **ALIASES,
     }
+
+
+def test_claude_code_has_a_model_of_each_kind() -> None:
+    served = ("claude-haiku-4-5", "claude-opus-4-5", "claude-opus-4-8", "gpt-5")
+    env = settings("claude-code", Target(URL, KEY, "gpt-5", served)).env
+    assert [env[f"ANTHROPIC_DEFAULT_{kind}_MODEL"] for kind in ("OPUS", "SONNET", "HAIKU")] == [
+        "claude-opus-4-8",
+        "gpt-5",
+        "claude-haiku-4-5",
+    ]
 
 
 def test_settings_are_merged_and_the_file_is_kept(run: Run, home: Path) -> None:
@@ -96,6 +113,7 @@ def test_settings_are_merged_and_the_file_is_kept(run: Run, home: Path) -> None:
         "ANTHROPIC_BASE_URL": URL,
         "ANTHROPIC_AUTH_TOKEN": KEY,
         "ANTHROPIC_MODEL": "my-model",
+        **ALIASES,
     }
     items = done.json()["items"]
     assert isinstance(items, list)
@@ -128,7 +146,10 @@ def test_variables_in_a_file_are_merged(run: Run, home: Path) -> None:
     file.write_text("OTHER=1\nGEMINI_API_KEY=old\n")
     assert run("connect", "gemini-cli", "--token", "mine", "--write").code == 0
     assert file.read_text() == f"OTHER=1\nGEMINI_API_KEY={KEY}\nGOOGLE_GEMINI_BASE_URL={URL}\n"
-    assert read(home, ".gemini/settings.json") == {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+    assert read(home, ".gemini/settings.json") == {
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "model": {"name": "my-model"},
+    }
 
 
 def test_a_link_stays_one(run: Run, home: Path, tmp_path: Path) -> None:
