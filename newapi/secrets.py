@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from newapi.base.errors import NewapiError
+from newapi.base.nearest import nearest
 from newapi.base.secret import Secret
 from newapi.config.values import SCHEMES
 
@@ -72,7 +73,9 @@ def resolve(
         case "env":
             found = os.environ.get(name)
             if found is None:
-                raise NoSecret(reference, "the environment has no such variable", f"export {name}=…")
+                near = nearest(name, os.environ)
+                hint = f"did you mean env:{near}?" if near else f"export {name}=…"
+                raise NoSecret(reference, "the environment has no such variable", hint)
         case "file":
             found = _read(reference, base_dir / Path(name).expanduser())
         case "cred":

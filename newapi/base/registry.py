@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from difflib import get_close_matches
 from functools import cache
+
+from newapi.base.nearest import did_you_mean
 
 
 @cache
@@ -27,7 +28,6 @@ def load(package: str, name: str, attribute: str) -> object:
     """
     known = names(package)
     if name not in known:
-        near = get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+        hint = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
         raise LookupError(f"no {package.rpartition('.')[2]} called {name!r}{hint}")
     return getattr(importlib.import_module(f"{package}.{name}"), attribute)

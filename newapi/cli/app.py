@@ -28,13 +28,12 @@ import typer.main
 from newapi import __version__
 from newapi.base.errors import NewapiError
 from newapi.cli.commands._gateway import Where
-from newapi.cli.output import ExitCode, WrongUsage, fail, no_such_command, note, say, wants_json
+from newapi.cli.mistakes import no_such_command, wrong_usage
+from newapi.cli.output import ExitCode, fail, note, say, wants_json
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = "Examples:"
 _ALONE = "show"
-_ELSEWHERE = ("--server", "--context", "--token-file")
-"""What says where to act: the options of `Where`."""
 
 
 def _no_color(value: bool) -> None:
@@ -236,23 +235,10 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
     except typer.TyperException as error:
-        return fail(_wrong(error), json=as_json)
+        return fail(wrong_usage(error), json=as_json)
     except NewapiError as error:
         return fail(error, json=as_json)
     return ExitCode.OK
-
-
-def _wrong(error: Any) -> WrongUsage:
-    """Return what is said of a command line that cannot be read."""
-    context = getattr(error, "ctx", None)
-    if context is None:
-        return WrongUsage(error.format_message())
-    option, path = getattr(error, "option_name", ""), context.command_path
-    takes = {name for p in context.command.params for name in p.opts}
-    if option in _ELSEWHERE and option not in takes and "--config" in takes:
-        message = f"`{path}` acts on this machine's gateway alone: there is no {option} for it"
-        return WrongUsage(message, hint="it has to be run where that gateway is")
-    return WrongUsage(error.format_message(), hint=f"{path} --help")
 
 
 def _forget_stdout() -> None:

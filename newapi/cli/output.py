@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from enum import IntEnum, StrEnum
 from itertools import pairwise
 from typing import Any, TextIO, cast
@@ -61,13 +60,6 @@ class WrongUsage(NewapiError):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
-
-
-def no_such_command(word: str, known: Sequence[str], group: str) -> WrongUsage:
-    """Return what is said of a command that there is not: the nearest of those that `group` has."""
-    near = get_close_matches(word, known, 1)
-    message = f"No such command {word!r}." + (f" Did you mean {near[0]!r}?" if near else "")
-    return WrongUsage(message, hint=f"{group} --help")
 
 
 def wants_json(argv: Sequence[str]) -> bool:

@@ -79,7 +79,8 @@ def _misspelt(path: list[str], argv: list[str]) -> int | None:
         group.append(word)
     else:
         return None
-    from newapi.cli.output import fail, no_such_command, wants_json
+    from newapi.cli.mistakes import no_such_command
+    from newapi.cli.output import fail, wants_json
 
     return fail(no_such_command(word, known, " ".join(group)), json=wants_json(argv))
 

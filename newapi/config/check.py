@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from newapi import providers
-from newapi.config.findings import Findings, dotted, nearest
+from newapi.base.nearest import nearest
+from newapi.config.findings import Findings, advise, dotted
 from newapi.config.positions import Path
 from newapi.config.schema import ChannelSpec, Config, GroupSpec, ModelSpec, NoticesSpec, TokenSpec
-from newapi.config.values import SCHEMES
+from newapi.config.values import SCHEMES, split_label
 
 CHAT_FORMATS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
 """What a channel's `formats` may name."""
@@ -30,6 +31,22 @@ NOT_YET = frozenset(
 )
 """Channel types of New API that have no provider here yet. A file may declare them: such a channel is kept, and left
 out with a warning when the gateway serves."""
+
+NAMED = ("groups", "models", "channels", "tokens")
+"""The sections that hold things with names, which an apply makes and `moved` renames."""
+
+_TYPES_BY_OTHER_NAMES = {
+    "azure-openai": "azure",
+    "chatgpt": "openai",
+    "gpt": "openai",
+    "claude": "anthropic",
+    "google": "gemini",
+    "grok": "xai",
+    "kimi": "moonshot",
+    "qwen": "ali",
+    "dashscope": "ali",
+    "doubao": "volcengine",
+}
 
 _SAME = {
     "input": "ratio",
@@ -69,6 +86,7 @@ class _Check:
         self, config: Config, data: Mapping[str, Any], findings: Findings, has_price: Callable[[str], bool] | None
     ) -> None:
         self._config = config
+        self._data = data
         self._add = findings.add
         self._spoiled = findings.spoiled
         self._has_price = has_price
@@ -78,6 +96,7 @@ class _Check:
         config = self._config
         if config.version != 1:
             self._add(("version",), f"version {config.version} is not known", "this version of newapi reads 1")
+        self._moves()
         self._server()
         for name, notices in config.notices.items():
             self._notices(("notices", name), notices)
@@ -95,13 +114,34 @@ class _Check:
         for name, token in config.tokens.items():
             self._token(("tokens", name), token)
 
+    def _moves(self) -> None:
+        """Look at the renames: a wrong name would delete what was to be kept."""
+        sources = {move.source for move in self._config.moved}
+        for i, move in enumerate(self._config.moved):
+            (kind, old), (to_kind, new) = split_label(move.source), split_label(move.target)
+            there = _names(self._data, to_kind)
+            wrong = [key for key, k, n in (("from", kind, old), ("to", to_kind, new)) if k not in NAMED or not n]
+            for key in wrong:
+                said = move.source if key == "from" else move.target
+                hint = f"as in `channels.main`; what has names are {', '.join(NAMED)}"
+                self._add(("moved", i, key), f"`{said}` is not the name of anything", hint)
+            if wrong:
+                continue
+            if kind != to_kind:
+                message = f"`{move.source}` cannot become `{move.target}`"
+                self._add(("moved", i, "to"), message, "both are of one kind, as in channels.a and channels.b")
+            elif new not in there and move.target not in sources:
+                near = nearest(new, there)
+                hint = f"did you mean `{dotted((to_kind, near))}`?" if near else "leave the move out"
+                self._add(("moved", i, "to"), f"there is no {_header(to_kind, new)}", hint)
+
     # server
 
     def _server(self) -> None:
         server, mail = self._config.server, self._config.mail
         self._cmd(("mail", "password"), mail.password)
         if mail.port > 65535 or not mail.port:
-            self._add(("mail", "port"), f"{mail.port} is no port")
+            self._add(("mail", "port"), f"{mail.port} is no port", "587 is the usual one, 465 for `tls`")
         self._address(("server", "listen"), server.listen)
         if server.metrics:
             self._address(("server", "metrics"), server.metrics)
@@ -161,7 +201,9 @@ class _Check:
                 hint = 'as in "https://api.day.app/KEY/{{title}}/{{content}}", kept as a secret'
                 self._add((*path, "url"), "`url` has no place for the text", hint)
         if notices.priority > 10:
-            self._add((*path, "priority"), "`priority` must be 10 at most")
+            self._add(
+                (*path, "priority"), f"`priority` must be 10 at most, not {notices.priority}", "10 is Gotify's highest"
+            )
 
     def _cmd(self, path: Path, reference: str) -> None:
         if reference.startswith("cmd:") and not self._config.server.allow_cmd_secrets:
@@ -216,14 +258,14 @@ class _Check:
             self._add((*path, "ratio"), "a list of groups has no price of its own", "leave `ratio` out", at_key=True)
 
     def _group_hint(self, name: str) -> str:
-        hint = nearest(name, self._groups)
-        return hint if hint.startswith("did") else f"declare it: {_header('groups', name)}"
+        near = nearest(name, self._groups)
+        return f"did you mean `{near}`?" if near else f"declare it: {_header('groups', name)}"
 
     def _twice(self, path: Path, values: Iterable[str]) -> None:
         seen: set[str] = set()
         for i, value in enumerate(values):
             if value in seen:
-                self._add((*path, i), f'"{value}" is there twice')
+                self._add((*path, i), f'"{value}" is there twice', "leave one out")
             seen.add(value)
 
     def _budget(self, path: Path, budget: Mapping[Any, Decimal]) -> None:
@@ -248,7 +290,7 @@ class _Check:
             self._tiers((*path, "tiers"), model)
         for i, other in enumerate(model.fallback):
             if other == name:
-                self._add((*path, "fallback", i), f'"{other}" falls back to itself')
+                self._add((*path, "fallback", i), f'"{other}" falls back to itself', "name other models")
             elif self._has_price and self._config.billing.unpriced == "reject" and not self._has_price(other):
                 hint = f"add {_header('models', other)} with `input` and `output`"
                 self._add((*path, "fallback", i), f"model `{other}` has no price", hint)
@@ -269,8 +311,8 @@ class _Check:
 
     def _channel(self, path: Path, name: str, channel: ChannelSpec) -> None:
         if channel.type not in (known := NOT_YET.union(providers.names())):
-            hint = nearest(channel.type, known)
-            hint = hint if hint.startswith("did") else "`newapi schema` lists them"
+            near = _TYPES_BY_OTHER_NAMES.get(channel.type.lower().replace("_", "-")) or nearest(channel.type, known)
+            hint = f"did you mean `{near}`?" if near else "`newapi channel types` lists them"
             self._add((*path, "type"), f"there is no channel type `{channel.type}`", hint)
         if channel.base_url:
             self._url((*path, "base_url"), channel.base_url, ("http", "https"))
@@ -306,13 +348,13 @@ class _Check:
         self._cmd((*path, "key"), channel.key)
         for i, key in enumerate(channel.keys):
             if not key:
-                self._add((*path, "keys", i), "a key is empty")
+                self._add((*path, "keys", i), "a key is empty", 'a reference belongs here, as in "env:NAME"')
             self._cmd((*path, "keys", i), key)
 
     def _one_of(self, path: Path, names: Iterable[str], known: Collection[str], what: str) -> None:
         for i, name in enumerate(names):
             if name not in known:
-                self._add((*path, i), f"`{name}` is no {what}", nearest(name, known))
+                self._add((*path, i), f"`{name}` is no {what}", advise(name, known))
 
     def _mappings(self, path: Path, channel: ChannelSpec) -> None:
         for cycle in _cycles(channel.model_mapping):
@@ -331,15 +373,17 @@ class _Check:
             if rule := _HEADER_RULE.fullmatch(name):
                 self._rule((*path, name), rule[1])
             elif not _HEADER_NAME.fullmatch(name):
-                self._add((*path, name), f'"{name}" is not the name of a header', at_key=True)
+                hint = 'letters, digits and dashes, as in "X-Team"'
+                self._add((*path, name), f'"{name}" is not the name of a header', hint, at_key=True)
             elif "\n" in value or "\r" in value or "\0" in value:
-                self._add((*path, name), f"the header `{name}` has more than one line")
+                self._add((*path, name), f"the header `{name}` has more than one line", "a header is one line of text")
 
     def _rule(self, path: Path, pattern: str) -> None:
         try:
             re.compile(pattern)
         except re.error as error:
-            self._add(path, f"`{pattern}` is not a regular expression: {error}", at_key=True)
+            hint = 'as in "re:^X-Team-"; a backslash before a sign takes its meaning away'
+            self._add(path, f"`{pattern}` is not a regular expression: {error}", hint, at_key=True)
 
     def _priced(self, path: Path, channel: ChannelSpec) -> None:
         if self._has_price is None or self._config.billing.unpriced != "reject":

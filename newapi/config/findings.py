@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from msgspec import Struct
 
 from newapi.base.errors import ConfigError, Problem
+from newapi.base.nearest import nearest
 from newapi.config.positions import Mark, Path
 from newapi.config.values import is_bare
 
@@ -148,9 +148,9 @@ def undotted(text: str) -> Path:
     )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def advise(name: str, known: Iterable[str]) -> str:
     """Return a hint that names what `name` was probably meant to be, or what there is; "" when that is too much."""
     names = sorted(known)
-    if near := get_close_matches(name, names, 1):
-        return f"did you mean `{near[0]}`?"
+    if near := nearest(name, names):
+        return f"did you mean `{near}`?"
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(f'`{n}`' for n in names)}" if names else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -15,17 +16,20 @@ import msgspec
 from msgspec import Struct
 
 from newapi.base.errors import ConfigError, Problem
+from newapi.base.nearest import nearest
 from newapi.billing.book import PriceBook, Tables
 from newapi.config import positions
 from newapi.config.check import check
-from newapi.config.findings import Findings, Places, Source, dotted, mask, mask_unread
+from newapi.config.findings import Findings, Places, Source, dotted, mask_unread
 from newapi.config.read import read
 from newapi.config.schema import Config
 
 STDIN = Path("-")
 
-_NAMED = ("groups", "models", "channels", "tokens")
+Marks = dict[positions.Path, positions.Mark]
+
 _GLOB = re.compile(r"[*?\[]")
+_PATH = re.compile(r"\((?:'[^']*'(?:, |,?\)))+")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -122,12 +126,7 @@ def check_syntax(path: Path, text: str) -> None:
     Raises:
         ConfigError: It is not.
     """
-    try:
-        tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        source = Source("<stdin>" if path == STDIN else str(path), text)
-        said = "It is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise ConfigError([_syntax(source, said)]) from None
+    _parsed(Source("<stdin>" if path == STDIN else str(path), text))
 
 
 def _prices(config: Config, path: Path, findings: Findings) -> Callable[[str], bool] | None:
@@ -137,11 +136,12 @@ def _prices(config: Config, path: Path, findings: Findings) -> Callable[[str], b
         tables = price_tables(prices, path.parent)
     except OSError as error:
         hint = '"builtin", "none", or a file with prices'
-        message = f"the prices in {prices}: {(error.strerror or 'cannot be read').lower()}"
+        message = f"the prices in {prices}: {str(error.strerror).lower()}"
         findings.add(("billing", "prices"), message, hint)
         return None
     except ValueError as error:
-        findings.add(("billing", "prices"), f"the prices in {prices} are not in the form of New API's: {error}")
+        message = f"the prices in {prices} are not in the form of New API's: {error}"
+        findings.add(("billing", "prices"), message, 'as in {"model_ratio": {"gpt-4o": 1.25}}')
         return None
     return PriceBook(config.models, prices=prices, tables=tables).has_price
 
@@ -161,8 +161,10 @@ def price_tables(prices: str, directory: Path) -> Tables | None:
         return None
     try:
         return Tables(msgspec.json.decode((directory / prices).read_bytes(), type=dict[str, Any]))
-    except (msgspec.DecodeError, ArithmeticError, AttributeError, TypeError) as error:
+    except msgspec.DecodeError as error:
         raise ValueError(str(error)) from error
+    except (ArithmeticError, AttributeError, TypeError) as error:
+        raise ValueError("a table has a number for each model") from error
 
 
 class _Files:
@@ -180,76 +182,59 @@ class _Files:
         Raises:
             ConfigError: One of them cannot be read, or is not TOML.
         """
-        merged = self._parse(path, text)
+        source, marks, merged = self._parse(path, text)
+        self.places.add(source, marks)
         for i, pattern in enumerate(_patterns(merged)):
             directory = Path() if path == STDIN else path.parent
             found = sorted(directory.glob(pattern)) if not Path(pattern).is_absolute() else _absolute(pattern)
             if not found and not _GLOB.search(pattern):
-                self.findings.add(("include", i), f"there is no file {directory / pattern}")
+                hint = "it is looked for beside this file; a pattern like conf.d/*.toml may find nothing"
+                self.findings.add(("include", i), f"there is no file {directory / pattern}", hint)
             for part in found:
                 if part not in self.paths:
-                    self._merge(merged, self._parse(part, None), self.names[-1])
+                    self._merge(merged, part)
         for part in also:
-            self._merge(merged, self._parse(part, None), self.names[-1])
+            self._merge(merged, part)
         return merged
 
-    def _parse(self, path: Path, text: str | None) -> dict[str, Any]:
+    def _parse(self, path: Path, text: str | None) -> tuple[Source, Marks, dict[str, Any]]:
         name = "<stdin>" if path == STDIN else str(path)
         if text is None:
             text = _read(path, name)
         source = Source(name, text)
-        try:
-            data = tomllib.loads(text, parse_float=Decimal)
-            marks = positions.scan(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError([_syntax(source, str(error))]) from None
-        except RecursionError:
-            raise ConfigError([_syntax(source, "It is nested too deeply")]) from None
+        data, marks = _parsed(source)
         self.paths.append(path)
         self.names.append(name)
-        if len(self.paths) > 1:
-            self._twice(source, marks, data)
-        self.places.add(source, marks)
-        return data
+        return source, marks, data
 
-    def _twice(self, source: Source, marks: dict[positions.Path, positions.Mark], data: dict[str, Any]) -> None:
-        """Note what an included file says that was said before: names, and keys of sections."""
-        for kind, table in data.items():
-            if kind == "include":
-                mark = marks[kind,]
-                problem = Problem("an included file includes others", file=source.name, key="include")
-                problem.line, problem.column, problem.source = mark.line, mark.column, mask(source.line(mark.line))
-                problem.hint = "let the first file include them all"
-                self.findings.add_known(problem)
-            for name in cast(dict[str, Any], table) if isinstance(table, dict) else ():
-                before = self.places.find((kind, name)) if self.places.has((kind, name)) else None
-                if before is None:
-                    continue
-                mark = marks[kind, name]
-                there, first = before
-                self.findings.add_known(
-                    Problem(
-                        f"`{dotted((kind, name))}` is declared twice",
-                        file=source.name,
-                        line=mark.line,
-                        column=mark.column,
-                        key=dotted((kind, name)),
-                        hint=f"first at {there.name}:{first.line}:{first.column}",
-                        source=mask(source.line(mark.line)),
-                    )
-                )
-
-    def _merge(self, merged: dict[str, Any], data: dict[str, Any], name: str) -> None:
+    def _merge(self, merged: dict[str, Any], path: Path) -> None:
+        """Add what another file says; note what was said before: names, and keys of sections."""
+        source, marks, data = self._parse(path, None)
         for key, value in data.items():
             known = merged.get(key)
-            if isinstance(value, dict) and isinstance(known, dict):
+            if key == "include":
+                hint = "let the first file include them all"
+                self._note(source, marks, (key,), "an included file includes others", hint)
+            elif isinstance(value, dict) and isinstance(known, dict):
                 table = cast(dict[str, Any], known)
+                for name in cast(dict[str, Any], value):
+                    if name in table:
+                        self._note(source, marks, (key, name), f"`{dotted((key, name))}` is declared twice")
                 merged[key] = {**cast(dict[str, Any], value), **table}
             elif key not in merged:
                 merged[key] = value
-            elif key not in ("version", "include"):
-                problem = Problem(f"`{key}` is said twice", file=name, key=key, hint="let one file say it")
-                self.findings.add_known(problem)
+            elif key != "version":
+                self._note(source, marks, (key,), f"`{key}` is said twice")
+        self.places.add(source, marks)
+
+    def _note(self, source: Source, marks: Marks, path: positions.Path, message: str, hint: str = "") -> None:
+        """Note a problem with a key of a file that is not among the places yet."""
+        places = Places()
+        places.add(source, marks)
+        if not hint and (before := self.places.find(path)):
+            there, first = before
+            hint = f"first at {there.name}:{first.line}:{first.column}"
+        self.findings.add_known(places.problem(path, message, hint, at_key=True))
 
 
 def _patterns(data: dict[str, Any]) -> list[str]:
@@ -267,37 +252,115 @@ def _read(path: Path, name: str) -> str:
     if path == STDIN:
         return sys.stdin.read()
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with the mark of UTF-8
     except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        hint = "config.example.toml shows one that works" if isinstance(error, FileNotFoundError) else ""
+        reason = str(error.strerror).lower()
+        hint = _near(path) if isinstance(error, FileNotFoundError) else ""
+        hint = "a pattern names the files in it, as in conf.d/*.toml" if isinstance(error, IsADirectoryError) else hint
         raise ConfigError([Problem(f"{name}: {reason}", file=name, hint=hint)]) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise ConfigError([Problem("the file is not UTF-8", file=name, line=line, column=1)]) from None
+        hint = "save it as UTF-8"
+        raise ConfigError([Problem("the file is not UTF-8", file=name, line=line, column=1, hint=hint)]) from None
+
+
+def _near(path: Path) -> str:
+    """Return what to do about a file that is not there."""
+    beside = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+    near = nearest(path.name, beside)
+    return f"did you mean {path.with_name(near)}?" if near else "config.example.toml shows one that works"
+
+
+def _parsed(source: Source) -> tuple[dict[str, Any], Marks]:
+    """Return what a file says, and where.
+
+    Raises:
+        ConfigError: It is not TOML.
+    """
+    try:
+        return tomllib.loads(source.text, parse_float=Decimal), positions.scan(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([_syntax(source, str(error))]) from None
+    except RecursionError:
+        hint = "no configuration needs more than a few tables in one another"
+        raise ConfigError([Problem("it is nested too deeply to be read", file=source.name, hint=hint)]) from None
 
 
 def _syntax(source: Source, message: str) -> Problem:
     """Return the problem that the parser of TOML told."""
     found = _PLACE.search(message)
-    said = _PLACE.sub("", message)
+    said = _PATH.sub(lambda m: f"`{dotted(ast.literal_eval(m[0]))}`", _PLACE.sub("", message))
     if found and found[1]:
         line, column = int(found[1]), int(found[2])
     else:
         line = source.text.rstrip("\n").count("\n") + 1
         column = len(source.line(line)) + 1
-    hint = _SYNTAX_HINTS.get(said, "")
+    if again := _again(source, said, line):
+        return again
     text = f"this is not TOML: {said[:1].lower()}{said[1:]}"
+    hint = _syntax_hint(said, source.line(line), column)
     return Problem(text, file=source.name, line=line, column=column, hint=hint, source=mask_unread(source.line(line)))
 
 
+def _again(source: Source, said: str, line: int) -> Problem | None:
+    """Return the problem of a key or a table that is said twice; None when `said` is about something else."""
+    if not said.startswith(("Cannot overwrite a value", "Cannot declare")):
+        return None
+    found = positions.repeated("".join(source.text.splitlines(keepends=True)[:line]))
+    if found is None:
+        return None
+    path, first, mark = found
+    return Problem(
+        f"`{dotted(path)}` is declared twice",
+        file=source.name,
+        line=mark.line,
+        column=mark.column,
+        key=dotted(path),
+        hint=f"first at {source.name}:{first.line}:{first.column}",
+        source=mask_unread(source.line(mark.line)),
+    )
+
+
+def _syntax_hint(said: str, line: str, column: int) -> str:
+    """Return what to do about what is not TOML; the parser stopped at `column`."""
+    rest = line[column - 1 :]
+    if rest[:1] == ":":
+        return "a key and its value stand on both sides of `=`, not `:`"
+    if rest.strip("]") == "" and said.startswith("Expected ']]'"):
+        return "it begins with [[ and ends with ]]"
+    if "=" not in rest and said.startswith("Expected '='"):
+        return "a key, then `=`, then its value"
+    if said == "Invalid value" and (word := _WORD_VALUE.match(rest)):
+        return f"in small letters: {word[0].lower()}"
+    if said == "Invalid value" and rest[:1] in "“”„‘’":
+        return 'text stands between straight quotes, as in name = "text"'
+    return next((hint for begin, hint in _SYNTAX_HINTS if said.startswith(begin)), "")
+
+
+_WORD_VALUE = re.compile(r"(?:True|False|TRUE|FALSE)\b")
 _QUOTE_TEXT = 'text stands between quotes, as in name = "text"'
 _QUOTE_NAME = (
     'a name with other characters than letters, digits, - and _ stands between quotes, as in [models."gpt-4.1"]'
 )
-_SYNTAX_HINTS = {
-    "Invalid value": _QUOTE_TEXT,
-    "Expected newline or end of document after a statement": _QUOTE_TEXT,
-    "Expected '=' after a key in a key/value pair": _QUOTE_NAME,
-    "Expected ']' at the end of a table declaration": _QUOTE_NAME,
-}
+_SYNTAX_HINTS = (
+    ("Invalid value", _QUOTE_TEXT),
+    ("Expected newline or end of document after a statement", _QUOTE_TEXT),
+    ("Expected '=' after a key in a key/value pair", _QUOTE_NAME),
+    ("Expected ']' at the end of a table declaration", _QUOTE_NAME),
+    ("Expected ']]' at the end of an array declaration", _QUOTE_NAME),
+    ("Invalid initial character for a key part", f"a name is missing; {_QUOTE_NAME}"),
+    ("Invalid statement", "a line is a [section], or a key, `=` and its value; a comment begins with #"),
+    ("Illegal character", "a text ends with its quote on the line that it begins on"),
+    ("Unterminated string", "the quotes that end the text are missing"),
+    ("Unescaped", "write a backslash twice, or the text between single quotes, where it is itself"),
+    ("Unclosed array", "before this, a comma between two values or the ] at the end is missing"),
+    ("Unclosed inline table", "before this, a comma or the } is missing: a table in braces is on one line"),
+    ("Duplicate inline table key", "leave one out"),
+    ("Cannot overwrite a value", "it has a value that is no table, or is a table already"),
+    (
+        "Cannot declare",
+        "it was declared before, as a table or as a list of tables: [name] is one, [[name]] one of many",
+    ),
+    ("Cannot mutate immutable namespace", "what stands in braces or brackets is complete: write it all inside of them"),
+    ("Invalid date or datetime", "as in 2030-01-31 or 2030-01-31T12:00:00Z"),
+)

@@ -41,8 +41,21 @@ def scan(text: str) -> dict[Path, Mark]:
     return _Scanner(text.replace("\r\n", "\n")).document()
 
 
+def repeated(text: str) -> tuple[Path, Mark, Mark] | None:
+    """Return the first key, or table, that is said twice, with both its places; None when none is.
+
+    Args:
+        text: A document that `tomllib` refuses for that, up to the end of the line where it does.
+    """
+    scanner = _Scanner(text.replace("\r\n", "\n"))
+    scanner.document()
+    return scanner.repeated
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
+        self.repeated: tuple[Path, Mark, Mark] | None = None
+        self._said: dict[Path, Mark] = {}  # keys, and tables by their own header
         self._text = text
         self._at = 0
         self._lines = [0, *(m.end() for m in re.finditer("\n", text))]
@@ -75,7 +88,7 @@ class _Scanner:
         if not double:
             path = self._last_of(path)
             # A table may be named by its parts before it is by itself, and then its own header is the better place.
-            self._marks[path] = self._mark_at(offset, offset)
+            self._marks[path] = self._said_at(path, offset, offset)
             return path
         self._mark(path, offset)
         self._counts[path] = self._counts.get(path, 0) + 1
@@ -96,7 +109,7 @@ class _Scanner:
             self._mark(path, offset)
         name, offset = parts[-1]
         path = (*path, name)
-        self._marks[path] = self._mark_at(offset, self._at)
+        self._marks[path] = self._said_at(path, offset, self._at)
         self._value(path)
 
     def _key(self) -> list[tuple[str, int]]:
@@ -167,6 +180,13 @@ class _Scanner:
     def _mark(self, path: Path, offset: int) -> None:
         """Remember where `path` is, unless it has been met before."""
         self._marks.setdefault(path, self._mark_at(offset, offset))
+
+    def _said_at(self, path: Path, key: int, value: int) -> Mark:
+        mark = self._mark_at(key, value)
+        if path in self._said and self.repeated is None:
+            self.repeated = (path, self._said[path], mark)
+        self._said[path] = mark
+        return mark
 
     def _mark_at(self, key: int, value: int) -> Mark:
         return Mark(*self._place(key), *self._place(value))

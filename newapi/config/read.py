@@ -14,8 +14,9 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
 from newapi import providers
+from newapi.base.nearest import nearest
 from newapi.config import values
-from newapi.config.findings import Findings, nearest
+from newapi.config.findings import Findings, advise, dotted
 from newapi.config.positions import Path
 from newapi.config.schema import ChannelSpec, Config
 from newapi.config.values import SCHEMES
@@ -91,7 +92,7 @@ class _Reader:
 
     def struct(self, struct: type[Struct], value: Any, path: Path) -> Any:
         if not isinstance(value, dict):
-            return self._wrong(path, "a table", value)
+            return self._wrong(path, "a table", value, _as_table(path))
         table = cast(dict[str, Any], value)
         fields = fields_of(struct)
         found: dict[str, Any] = {}
@@ -117,12 +118,15 @@ class _Reader:
         known = set(fields)
         if "type" in fields:
             known |= _options_of(table.get("type"))
-        hint = "`newapi schema` tells the keys that there are"
         if "type" in fields and key == "options":
             hint = "what a type needs more is written beside the other keys"
-        elif _is_near(key, known) or not path:
-            hint = nearest(key, known)
-        what = "section" if not path else "key"
+        elif len(elsewhere := _sections_with(key)) == 1 and (len(path) < _NAMED or not nearest(key, known)):
+            hint = f"it is a key of [{elsewhere[0]}]"
+        elif nearest(key, known) or not path or len(known) <= _FEW:
+            hint = advise(key, known)
+        else:
+            hint = "`newapi schema` tells the keys that there are"
+        what = "section" if not path and isinstance(table[key], dict) else "key"
         if isinstance(said := table[key], str) and _SECRET_WORDS.search(key):
             self._findings.hide(said)
         self._findings.add((*path, key), f"unknown {what} `{key}`", hint, at_key=True)
@@ -134,15 +138,16 @@ class _Reader:
 
     def _mapping(self, args: tuple[Any, ...], value: Any, path: Path) -> Any:
         if not isinstance(value, dict):
-            return self._wrong(path, "a table", value)
+            named = isinstance(args[1], type) and issubclass(args[1], Struct)
+            return self._wrong(path, "a table", value, _as_table((*path, "NAME") if named else path))
         key_type, value_type = args
         allowed = get_args(key_type) if get_origin(key_type) is Literal else None
         found: dict[str, Any] = {}
         for key, inner in cast(dict[str, Any], value).items():
             if allowed and key not in allowed:
-                self._findings.add((*path, key), f"unknown key `{key}`", nearest(key, allowed), at_key=True)
+                self._findings.add((*path, key), f"unknown key `{key}`", advise(key, allowed), at_key=True)
             elif not key:
-                self._findings.add((*path, key), "a name is empty", at_key=True)
+                self._findings.add((*path, key), "a name is empty", "say one between the quotes", at_key=True)
             else:
                 read = self.value(value_type, inner, (*path, key))
                 if read is not BAD:
@@ -151,34 +156,35 @@ class _Reader:
 
     def _array(self, element: Any, value: Any, path: Path) -> Any:
         if not isinstance(value, list):
-            hint = f'["{value}"]' if isinstance(value, str) and kind_of(element) == (str, "") else ""
-            return self._wrong(path, "an array", value, f"`{path[-1]} = {hint}`" if hint else "")
+            hint = ""
+            if isinstance(value, str):
+                hint = f'`{path[-1]} = ["{value}"]`'
+            elif isinstance(value, dict):
+                hint = f"each one begins with [[{dotted(path)}]], in two brackets"
+            return self._wrong(path, "an array", value, hint)
         read = [self.value(element, v, (*path, i)) for i, v in enumerate(cast(list[Any], value))]
         return tuple(v for v in read if v is not BAD)
 
     def _choice(self, allowed: tuple[Any, ...], value: Any, path: Path) -> Any:
         if value in allowed:
             return value
-        if not isinstance(value, str):
-            return self._wrong(path, "a string", value)
         told = " or ".join((", ".join(f'"{a}"' for a in allowed[:-1]), f'"{allowed[-1]}"'))
-        hint = nearest(value, allowed) if _is_near(value, allowed) else ""
-        self._findings.add(path, f'{_called(path)} must be {told}, not "{value}"', hint.replace("`", '"'))
-        return BAD
+        near = nearest(value, allowed) if isinstance(value, str) else ""
+        return self._wrong(path, told, value, f'did you mean "{near}"?' if near else "")
 
     def _plain(self, type_: Any, value: Any, path: Path) -> Any:
         if type_ is Any:
             return self._anything(value, path)
         if type_ is str:
-            return value if isinstance(value, str) else self._wrong(path, "a string", value)
+            return value if isinstance(value, str) else self._wrong(path, "a string", value, _quoted(value))
         if type_ is bool:
-            return value if isinstance(value, bool) else self._wrong(path, "true or false", value)
+            return value if isinstance(value, bool) else self._wrong(path, "true or false", value, _unquoted(value))
         if type_ is int:
-            return value if _is_int(value) else self._wrong(path, "a whole number", value)
+            return value if _is_int(value) else self._wrong(path, "a whole number", value, _unquoted(value))
         # The one union: `workers`, a number or a word.
         if value == "auto" or (_is_int(value) and value > 0):
             return value
-        return self._wrong(path, 'a whole number of 1 or more, or "auto"', value)
+        return self._wrong(path, 'a whole number of 1 or more, or "auto"', value, _unquoted(value))
 
     def _anything(self, value: Any, path: Path) -> Any:
         """Return what JSON can say too."""
@@ -206,7 +212,7 @@ class _Reader:
             else:
                 if seconds or never:
                     return seconds
-                self._findings.add(path, f"`{path[-1]}` must be longer than nothing")
+                self._findings.add(path, f"`{path[-1]}` must be longer than nothing", 'as in "30s" or "5m"')
                 return BAD
         guess = values.guess_duration(value)
         hint = f'did you mean "{guess}"?' if guess else 'units are ms, s, m, h and d, as in "30s" or "1h30m"'
@@ -232,10 +238,12 @@ class _Reader:
     def ratio(self, value: Any, path: Path) -> Any:
         if (_is_int(value) or isinstance(value, Decimal)) and Decimal(value).is_finite() and value >= 0:
             return Decimal(value)
-        return self._wrong(path, "a number of 0 or more", value)
+        return self._wrong(path, "a number of 0 or more", value, _unquoted(value))
 
     def count(self, value: Any, path: Path) -> Any:
-        return value if _is_int(value) and value >= 0 else self._wrong(path, "a whole number of 0 or more", value)
+        if _is_int(value) and value >= 0:
+            return value
+        return self._wrong(path, "a whole number of 0 or more", value, _unquoted(value))
 
     def expiry(self, value: Any, path: Path) -> Any:
         match value:
@@ -243,10 +251,11 @@ class _Reader:
                 return value if value.tzinfo else value.replace(tzinfo=UTC)
             case date():
                 return datetime(value.year, value.month, value.day, tzinfo=UTC)
-            case str():
+            case str() if _DURATION_LIKE.match(value):
                 return self.duration(value, path)
             case _:
-                return self._wrong(path, 'a date like 2030-01-31, or a duration like "90d"', value)
+                hint = f"without quotes: {value}" if isinstance(value, str) and _DATE.match(value) else ""
+                return self._wrong(path, 'a date like 2030-01-31, or a duration like "90d"', value, hint)
 
     def reference(self, value: Any, path: Path) -> Any:
         if not isinstance(value, str):
@@ -256,9 +265,11 @@ class _Reader:
             return value
         if colon and scheme in SCHEMES:
             self._findings.add(path, f'"{scheme}:" names nothing', f'as in "{scheme}:NAME"')
-        elif colon and _is_near(scheme, SCHEMES):
-            hint = nearest(scheme, SCHEMES).replace("`?", ":…`?")
-            self._findings.add(path, f"`{scheme}:` is not a kind of reference", hint)
+        elif colon and (near := nearest(scheme, SCHEMES)):
+            self._findings.add(path, f"`{scheme}:` is not a kind of reference", f"did you mean `{near}:…`?")
+        elif variable := _VARIABLE.fullmatch(value):
+            hint = f'did you mean "env:{variable[1] or variable[2]}"?'
+            self._wrong(path, 'a reference like "env:NAME"', value, hint)
         else:
             self._findings.hide(value)
             self._findings.add(path, f"{_called(path)} is a secret itself; a reference belongs here", _store(path))
@@ -269,6 +280,15 @@ class _Reader:
         return BAD
 
 
+_NAMED = 2
+"""How long the path of a table with a name is: `channels.main`."""
+_FEW = 12
+"""Of so many keys all are told."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DURATION_LIKE = re.compile(r"\s*\d+(?!\d*-)")
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?|([A-Z][A-Z0-9_]*_(?:KEY|TOKEN|SECRET|PASSWORD|URL|DSN))")
+"""A variable of the environment, as shells write it, or by its name alone."""
 _SECRET_WORDS = re.compile(r"key|secret|token|password|credential", re.IGNORECASE)
 
 _KINDS: Mapping[str, Callable[[_Reader, Any, Path], Any]] = {
@@ -283,7 +303,9 @@ _KINDS: Mapping[str, Callable[[_Reader, Any, Path], Any]] = {
 }
 
 _MISSING = {
-    "type": 'the provider, as in `type = "openai"`; `newapi schema` lists them',
+    "type": 'the provider, as in `type = "openai"`; `newapi channel types` lists them',
+    "from": 'as in `{ from = "channels.old", to = "channels.new" }`',
+    "to": 'as in `{ from = "channels.old", to = "channels.new" }`',
     "via": '"webhook", "email", "bark" or "gotify"',
     "input": 'the price of a million tokens, as in `input = "$2.50"`',
     "output": 'the price of a million tokens, as in `output = "$10"`',
@@ -317,8 +339,28 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_near(name: str, known: Any) -> bool:
-    return nearest(name, known).startswith("did")
+def _sections_with(key: str) -> list[str]:
+    """Return the sections of the file, of those that have no names in them, which have a key."""
+    structs = {name: kind_of(hint)[0] for name, (_, hint, _) in fields_of(Config).items()}
+    return [n for n, s in structs.items() if isinstance(s, type) and issubclass(s, Struct) and key in fields_of(s)]
+
+
+def _as_table(path: Path) -> str:
+    """Return how the table at `path` is written; "" for an element of an array."""
+    return f"it begins with [{dotted(path)}]" if all(isinstance(part, str) for part in path) else ""
+
+
+def _quoted(value: Any) -> str:
+    """Return what to do about a number or a truth where a string belongs."""
+    return f'between quotes: "{_told(value)}"' if isinstance(value, bool | int | Decimal) else ""
+
+
+def _unquoted(value: Any) -> str:
+    """Return what to do about a string where a number or a truth belongs."""
+    if not isinstance(value, str):
+        return ""
+    plain = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(value.lower(), value.lower())
+    return f"without quotes: {plain}" if plain in ("true", "false") or _NUMBER.fullmatch(plain) else ""
 
 
 def _told(value: Any) -> str:

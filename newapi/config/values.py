@@ -118,6 +118,12 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def split_label(label: str) -> tuple[str, str]:
+    """Return the kind and the name of `channels.main` or `models."gpt-4.1"`."""
+    kind, _, name = label.partition(".")
+    return kind, name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'" else name
+
+
 def is_bare(name: str) -> bool:
     """Say whether a key needs no quotes."""
     return _BARE.fullmatch(name) is not None

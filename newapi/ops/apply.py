@@ -197,13 +197,13 @@ class _Work:
         try:
             key = self._keys.get(name) or self._vault.key_of(spec)
         except NewapiError as error:
-            message = f"The key of token {name!r}: {error.message}"
+            message = f"the key of token `{name}` cannot be had: {error.message}"
             self._problems.append(self._places.problem(("tokens", name, "key"), message, getattr(error, "hint", "")))
             return Secret("")
         owner = self._owners.setdefault(hash_key(key.reveal()), name)
         gone = self._there.tokens[owner].key in self._gone.get("tokens", ()) if owner in self._there.tokens else False
         if owner != name and not gone:
-            message = f"Token {name!r} refers to the key that token {owner!r} has"
+            message = f"token `{name}` refers to the key that token `{owner}` has"
             self._problems.append(self._places.problem(("tokens", name, "key"), message, "a key belongs to one token"))
         return key
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from newapi.base.errors import CallerError, Conflict, NotFound
+from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
 from newapi.config.schema import ChannelSpec
 from newapi.ops.apply import BY_HAND
@@ -130,9 +130,7 @@ def get(db: Database, name: str) -> ChannelView:
         if not found and name.isdecimal() and len(name) < 19:
             found = channels.select(c, ids=[int(name)])
         if not found:
-            near = get_close_matches(name, channels.names(c), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise NotFound(f"There is no channel {name!r}{hint}")
+            raise NotFound(f"There is no channel {name!r}{did_you_mean(name, channels.names(c))}")
     return _view(found[0])
 
 

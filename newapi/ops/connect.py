@@ -8,7 +8,6 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -18,6 +17,7 @@ from msgspec import Struct
 from tomlkit.exceptions import TOMLKitError
 
 from newapi.base.errors import NewapiError, NotFound
+from newapi.base.nearest import did_you_mean
 
 Form = Literal["json", "toml", "dotenv", "yaml"]
 PROVIDER = "newapi"
@@ -115,8 +115,7 @@ def find(client: str) -> Client:
         NotFound: Nothing is.
     """
     if client not in CLIENTS:
-        near = get_close_matches(client, CLIENTS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f": {', '.join(sorted(CLIENTS))} are known"
+        hint = did_you_mean(client, CLIENTS) or f": {', '.join(sorted(CLIENTS))} are known"
         raise NotFound(f"There is no client {client!r}{hint}")
     return CLIENTS[client]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec import Struct
 
 from newapi import secrets
 from newapi.base.errors import ConfigError, Conflict, NewapiError, NotFound, Problem
+from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
 from newapi.ops.toml import key, value_of
 
@@ -39,8 +39,7 @@ class Contexts(Struct, frozen=True):
             NotFound: There is none of that name.
         """
         if name not in self.contexts:
-            near = get_close_matches(name, self.contexts, 1)
-            error = NotFound(f"There is no context {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            error = NotFound(f"There is no context {name!r}{did_you_mean(name, [LOCAL, *self.contexts])}")
             error.hint = f"newapi context add {name} https://…"
             raise error
         return self.contexts[name]

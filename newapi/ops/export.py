@@ -23,11 +23,13 @@ def export(db: Database, *, only: Sequence[str] = ()) -> str:
 
     Raises:
         ConfigError: `only` names no kind.
+        NotFound: It names what is not there.
         StoreError: The database holds what this version does not understand.
     """
     chosen = Choice(only)
     with db.reading() as c:
         there = declared.read(c)
+    chosen.check(Config(), there)
     tables = ["version = 1\n"]
     for section, type_ in SECTIONS.items():
         if section in there.sections and chosen(section, ""):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from difflib import get_close_matches
 
 from msgspec import Struct
 
 from newapi.base.errors import NotFound
+from newapi.base.nearest import did_you_mean
 from newapi.billing.quote import plain
 from newapi.config.schema import GroupSpec
 from newapi.store import snapshot as stored
@@ -72,8 +72,7 @@ def get(db: Database, name: str) -> GroupView:
     """
     groups = {group.name: group for group in list_groups(db)}
     if name not in groups:
-        near = get_close_matches(name, groups, 1)
-        raise NotFound(f"There is no group {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+        raise NotFound(f"There is no group {name!r}{did_you_mean(name, groups)}")
     return groups[name]
 
 

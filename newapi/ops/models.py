@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
-from difflib import get_close_matches
 from typing import Literal
 
 from msgspec import Struct
 
 from newapi.base.errors import NotFound
+from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
 from newapi.base.units import QUOTA_PER_USD
 from newapi.billing.charge import charge
@@ -137,8 +137,8 @@ def get(db: Database, name: str, *, group: str = "") -> ModelView:
     picture = _picture(there)
     found = _view(picture, there, name, _payer_in(picture, group))
     if not found.channels and found.source in ("none", "default") and name not in there.models:
-        near = get_close_matches(name, [*_all(picture), *picture.prices.names()], 1)
-        raise NotFound(f"There is no model {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+        near = did_you_mean(name, [*_all(picture), *picture.prices.names()])
+        raise NotFound(f"There is no model {name!r}{near}")
     return found
 
 
@@ -159,8 +159,7 @@ def price(db: Database, name: str, usage: Usage, *, group: str = "default", call
     payer = _payer_in(picture, group)
     found = picture.prices.find(name)
     if found is None:
-        near = get_close_matches(name, picture.prices.names(), 1)
-        raise NotFound(f"Model {name!r} has no price{f'; did you mean {near[0]!r}?' if near else ''}")
+        raise NotFound(f"Model {name!r} has no price{did_you_mean(name, picture.prices.names())}")
     lines = quote(found, usage, payer.ratio, call=call)
     exact = total(lines)
     tier = found.tier_for(usage.prompt)
@@ -204,8 +203,7 @@ def _payer_of(db: Database, picture: Snapshot, token: str) -> _Payer:
 
 def _payer_in(picture: Snapshot, group: str) -> _Payer:
     if group and group != "default" and group not in picture.groups:
-        near = get_close_matches(group, picture.groups, 1)
-        raise NotFound(f"There is no group {group!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+        raise NotFound(f"There is no group {group!r}{did_you_mean(group, picture.groups)}")
     return _Payer(group, picture.group_ratio(group, group)[0])
 
 

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from newapi.base.errors import NewapiError, NotFound
 from newapi.base.http import HttpCall, HttpReply
+from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
 from newapi.config.schema import Config, MailSpec, NoticeAbout, NoticesSpec
 from newapi.net.plain import perform
@@ -283,7 +284,14 @@ def receivers(config: Config) -> list[Receiver]:
 
 
 def test(config: Config, resolve: Resolve, names: Collection[str], *, now: float) -> list[Given]:
-    """Tell receivers something that does not matter: those of `names`, or all there are. Waits for them."""
+    """Tell receivers something that does not matter: those of `names`, or all there are. Waits for them.
+
+    Raises:
+        NotFound: There is no receiver of a name; nobody was told.
+    """
+    for name in names:
+        if name not in config.notices:
+            raise NotFound(f"There is no [notices.{name}]{did_you_mean(name, config.notices)}")
     notice = Notice("models", "", "A test of newapi", "Whoever reads this is told.", "error", now)
     return [Given(name, _sent(config, name, notice, resolve)) for name in names or config.notices]
 

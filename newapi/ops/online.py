@@ -42,7 +42,7 @@ def check_online(local: Local, *, ask: Ask = channel_probe.models_of) -> Checked
         try:
             local.resolve(found.reference)
         except NewapiError as error:
-            message = f"{found.reference} does not resolve: {error.message}"
+            message = f"a reference does not resolve: {error.message}"
             problems.append(local.places.problem(found.key, message, getattr(error, "hint", "")))
     for name, spec in local.config.channels.items():
         key = next((k for r in keys_of(spec) if (k := local.vault.peek(r)) is not None), None)
@@ -53,7 +53,8 @@ def check_online(local: Local, *, ask: Ask = channel_probe.models_of) -> Checked
         except CallerError as error:
             notes.append(f"channel {name}: {error.message}")
         except NewapiError as error:
-            problems.append(local.places.problem(("channels", name), mask(error.message, [key.reveal()]), at_key=True))
+            message = f"channel `{name}` does not tell its models: {mask(error.message, [key.reveal()])}"
+            problems.append(local.places.problem(("channels", name), message, getattr(error, "hint", ""), at_key=True))
         else:
             exact = Models(spec.models).exact
             for model in (mapped(spec.model_mapping, m) for m in spec.models if m in exact):

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from newapi.base.errors import ConfigError, Problem, StoreError
-from newapi.config.findings import Places
+from newapi.base.errors import ConfigError, NotFound, Problem, StoreError
+from newapi.base.nearest import did_you_mean, nearest
+from newapi.config.findings import Places, advise
 from newapi.config.schema import (
     BillingSpec,
     ChannelSpec,
@@ -25,7 +26,7 @@ from newapi.config.schema import (
     TasksSpec,
     TokenSpec,
 )
-from newapi.config.values import plain
+from newapi.config.values import plain, split_label
 from newapi.store import specs
 from newapi.store.declared import Declared, TokenRow
 
@@ -113,8 +114,10 @@ def compare(
 
     Raises:
         ConfigError: The file cannot be applied to this database.
+        NotFound: `only` names what is not there.
     """
     chosen = Choice(only)
+    chosen.check(config, declared)
     changes: list[Change] = []
     adopted: list[tuple[str, str]] = []
     for section, type_ in SECTIONS.items():
@@ -172,9 +175,21 @@ class Choice:
             kind, _, name = text.partition("/")
             known = [k for k in (*KINDS, *SECTIONS) if kind in (k, k.removesuffix("s"))]
             if not known:
-                names = ", ".join((*KINDS, *SECTIONS))
-                raise ConfigError([Problem(f"--only {text}: no kind is called {kind!r}", hint=f"there are {names}")])
+                hint = advise(kind, (*KINDS, *SECTIONS))
+                raise ConfigError([Problem(f"--only {text}: no kind is called {kind!r}", hint=hint)])
             self._chosen.append((known[0], name))
+
+    def check(self, config: Config, declared: Declared) -> None:
+        """Return when what is chosen by its name is there.
+
+        Raises:
+            NotFound: Something is neither in the file nor in the database.
+        """
+        for kind, name in self._chosen:
+            known = {*getattr(config, kind), *declared.of(kind)} if kind in KINDS else set[str]()
+            if name and not any(n == name or fnmatch.fnmatchcase(n, name) for n in known):
+                near = did_you_mean(name, known)
+                raise NotFound(f"--only {kind}/{name}: there is none{near}")
 
     def __call__(self, kind: str, name: str) -> bool:
         if not self._chosen:
@@ -213,22 +228,11 @@ def _moved(config: Config, declared: Declared) -> dict[tuple[str, str], tuple[st
     found: dict[tuple[str, str], tuple[str, str]] = {}
     for move in config.moved:
         kind, old = split_label(move.source)
-        to_kind, new = split_label(move.target)
-        if kind != to_kind or kind not in KINDS:
-            message = f"moved: {move.source} cannot become {move.target}"
-            raise ConfigError(
-                [Problem(message, key="moved", hint="both are of one kind, as in channels.a and channels.b")]
-            )
+        _, new = split_label(move.target)
         there = declared.of(kind)
         if old in there and new not in there and new in getattr(config, kind):
             found[kind, old] = (kind, new)
     return found
-
-
-def split_label(label: str) -> tuple[str, str]:
-    """Return the kind and the name of `channels.main` or `models."gpt-4.1"`."""
-    kind, _, name = label.partition(".")
-    return kind, name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'" else name
 
 
 def _check_users(config: Config, declared: Declared, changes: Iterable[Change], places: Places) -> None:
@@ -237,8 +241,10 @@ def _check_users(config: Config, declared: Declared, changes: Iterable[Change], 
         if change.kind == "tokens" and change.action != "delete":
             user = config.tokens[change.name].user
             if user not in declared.users:
-                message = f"Token {change.name!r} is to be owned by {user!r}, and there is no such user"
-                hint = f"newapi user create {user}, or leave `user` out: then it is root's"
+                message = f"there is no user `{user}` to own token `{change.name}`"
+                near = nearest(user, declared.users)
+                make = f"`newapi user create {user}` makes one; without `user` it is root's"
+                hint = f"did you mean `{near}`?" if near else make
                 problems.append(places.problem(("tokens", change.name, "user"), message, hint))
     if problems:
         raise ConfigError(problems)

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from newapi import providers
 from newapi.base.errors import NewapiError
+from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
 from newapi.ops import channels, tokens, users
 from newapi.ops.channels import ChannelView
@@ -162,7 +163,7 @@ def route(local: Local, model: str, *, group: str = "", token: str = "", convers
         group = group or view.group or users.get(db, view.user).group
     group = group or "default"
     if group != "default" and group not in there.groups:
-        problems.append(f"there is no group {group!r}")
+        problems.append(f"there is no group {group!r}{did_you_mean(group, there.groups)}")
     book = price_book(there, lambda _: None, local.path.resolve().parent)
     if book.find(model) is None:
         problems.append("it has no price")

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from newapi import secrets
 from newapi.base.errors import CallerError, NotFound
+from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
 from newapi.config.schema import Config
 from newapi.ops.local import Local
@@ -97,7 +98,8 @@ def find(local: Local, name: str, where: Where | None = None) -> Where:
     if where in (None, "database") and name in sealed.names(local.db):
         return "database"
     place = "the keyring or the database" if where is None else f"the {where}"
-    raise NotFound(f"There is no secret {name!r} in {place}")
+    near = did_you_mean(name, sealed.names(local.db)) if where != "keyring" else ""  # a keyring tells no names
+    raise NotFound(f"There is no secret {name!r} in {place}{near}")
 
 
 def delete(local: Local, name: str, where: Where, *, who: str) -> None:

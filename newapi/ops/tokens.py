@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from newapi.base.errors import Conflict, NotFound
+from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
 from newapi.config.schema import TokenSpec
 from newapi.ops.apply import token_columns
 from newapi.ops.local import Local
 from newapi.ops.vault import expiry, quota_of
 from newapi.store import audit, specs, tokens, users
-from newapi.store.database import Database
+from newapi.store.database import Connection, Database
 from newapi.store.keys import new_key
 from newapi.store.tokens import TokenRecord
 
@@ -58,14 +58,15 @@ def create(local: Local, name: str, spec: TokenSpec, *, who: str, now: float | N
 
     Raises:
         Conflict: Its owner has a token of that name, or the key is another token's.
-        NotFound: There is no such owner.
+        NotFound: There is no such owner, or group.
     """
     now = time.time() if now is None else now
     key = local.vault.key_of(spec)
     with local.db.writing() as c:
         user_id = tokens.find_user(c, spec.user)
         if user_id is None:
-            raise NotFound(f"There is no user {spec.user!r}{_nearest(spec.user, tokens.user_names(local.db))}")
+            raise NotFound(f"There is no user {spec.user!r}{did_you_mean(spec.user, tokens.user_names(local.db))}")
+        _check_group(c, spec.group)
         if tokens.select(c, name=name, user_id=user_id):
             raise Conflict(f"{spec.user} has a token {name!r} already")
         columns = token_columns(spec, user_id, local.vault, key, now)
@@ -89,7 +90,7 @@ def list_tokens(db: Database, *, user: str | None = None, now: float | None = No
         if user is not None:
             user_id = tokens.find_user(c, user)
             if user_id is None:
-                raise NotFound(f"There is no user {user!r}{_nearest(user, tokens.user_names(db))}")
+                raise NotFound(f"There is no user {user!r}{did_you_mean(user, tokens.user_names(db))}")
         return [_view(record, now) for record in tokens.select(c, user_id=user_id)]
 
 
@@ -125,8 +126,8 @@ def change(
     with local.db.writing() as c:
         record = _find(local.db, name)
         group: str | None = fields.get("group")
-        if group not in (None, "default") and not users.group_exists(c, group or ""):
-            raise NotFound(f"There is no group {group!r}")
+        if group is not None:
+            _check_group(c, group)
         if rename and rename != record.name and tokens.select(c, name=rename, user_id=record.user_id):
             raise Conflict(f"{record.user} has a token {rename!r} already")
         before = specs.decode(record.spec, TokenSpec, f"token {record.name!r}")
@@ -205,13 +206,19 @@ def delete(db: Database, name: str, *, who: str, now: float | None = None) -> To
     return _view(record, now)
 
 
+def _check_group(c: Connection, group: str) -> None:
+    known = ["default", *users.group_names(c)]
+    if group not in known:
+        raise NotFound(f"There is no group {group!r}{did_you_mean(group, known)}")
+
+
 def _find(db: Database, name: str) -> TokenRecord:
     with db.reading() as c:
         found = tokens.select(c, name=name)
         if not found and name.isdecimal() and len(name) < 19:
             found = tokens.select(c, id=int(name))
         if not found:
-            near = _nearest(name, [record.name for record in tokens.select(c)])
+            near = did_you_mean(name, [record.name for record in tokens.select(c)])
             raise NotFound(f"There is no token {name!r}{near}")
     if len(found) > 1:
         ids = ", ".join(f"{record.id} ({record.user})" for record in found)
@@ -243,8 +250,3 @@ def _view(record: TokenRecord, now: float) -> TokenView:
         managed=record.managed,
         key_hint=record.key_hint,
     )
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    near = get_close_matches(name, names, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""

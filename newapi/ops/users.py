@@ -7,7 +7,6 @@ import string
 import time
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from newapi.base.errors import CallerError, Conflict, NewapiError, NotFound
+from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
 from newapi.base.units import QUOTA_PER_USD, usd
 from newapi.config.schema import TokenSpec
@@ -142,8 +142,7 @@ def get(db: Database, name: str) -> UserView:
             found = store.find(c, id=int(name))
         if found is None or found.deleted_at:
             names = [u.name for u in store.search(c, UserFilter(deleted=False))]
-            near = get_close_matches(name, names, 1)
-            raise NotFound(f"There is no user {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise NotFound(f"There is no user {name!r}{did_you_mean(name, names)}")
         return _view(found)
 
 
@@ -542,8 +541,8 @@ def _check_quota(quota: int) -> None:
 
 
 def _check_group(c: Connection, group: str) -> None:
-    if group != "default" and not store.group_exists(c, group):
-        raise NotFound(f"There is no group {group!r}")
+    if group not in (known := ["default", *store.group_names(c)]):
+        raise NotFound(f"There is no group {group!r}{did_you_mean(group, known)}")
 
 
 def _rewarded(inviter: UserRecord, quota: int) -> dict[str, int]:

@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import peewee
 
-from newapi.base.errors import StoreError
+from newapi.base.errors import NotFound, StoreError
+from newapi.base.nearest import did_you_mean
 from newapi.store.migrations import migrate
 
 T = TypeVar("T")
@@ -279,6 +280,18 @@ def sqlite_path(url: str, relative_to: Path) -> Path | None:
         return None
     text = unquote(url.removeprefix("sqlite:").removeprefix("//").partition("?")[0])
     return relative_to / text.removeprefix("/") if not text.startswith("//") else Path(text[1:])
+
+
+def existing(path: Path) -> Path:
+    """Return the path of a file that is there.
+
+    Raises:
+        NotFound: It is not.
+    """
+    if path.is_file():
+        return path
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise NotFound(f"There is no file {path}{did_you_mean(path.name, beside)}")
 
 
 def _open_sqlite(url: str, relative_to: Path) -> Database:

@@ -15,8 +15,7 @@ from typing import Any
 import msgspec
 import peewee
 
-from newapi.base.errors import StoreError
-from newapi.store.database import BUSY_SECONDS, Connection, Database, connect, is_server, sqlite_path
+from newapi.store.database import BUSY_SECONDS, Connection, Database, connect, existing, is_server, sqlite_path
 
 Row = dict[str, Any]
 _PAGE = 1000
@@ -125,9 +124,7 @@ def opened(source: str, whole: Collection[str] = ()) -> Iterator[Foreign]:
 @contextmanager
 def _file(source: str) -> Iterator[Database]:
     """Give a SQLite file, in place where that leaves no trace, otherwise a copy of it."""
-    path = sqlite_path(source, Path()) or Path(source)
-    if not path.is_file():
-        raise StoreError(f"There is no file {path}")
+    path = existing(sqlite_path(source, Path()) or Path(source))
     mode = _mode(path)
     if mode is not None:
         raw = peewee.SqliteDatabase(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS)

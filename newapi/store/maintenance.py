@@ -13,7 +13,7 @@ import peewee
 
 from newapi.base.errors import StoreError
 from newapi.store import clock, copying
-from newapi.store.database import BUSY_SECONDS, Database, open_database
+from newapi.store.database import BUSY_SECONDS, Database, existing, open_database
 from newapi.store.migrations import migrate, steps
 from newapi.store.models import TABLES, Clock, Record, Token, User
 
@@ -171,8 +171,7 @@ def _fill(file: Path, db: Database) -> None:
 
 @contextmanager
 def _readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    if not path.is_file():
-        raise StoreError(f"There is no file {path}")
+    existing(path)
     # Without `mode=ro` a file that is none would be made.
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as copy:
         yield copy

@@ -95,9 +95,9 @@ def count(c: peewee.Database, wanted: UserFilter) -> int:
     return int(_where(User.select(peewee.fn.COUNT(User.id)), wanted).scalar(c))
 
 
-def group_exists(c: peewee.Database, name: str) -> bool:
-    """Say whether a group of that name is declared."""
-    return Group.select(Group.name).where(Group.name == name).scalar(c) is not None
+def group_names(c: peewee.Database) -> list[str]:
+    """Return the names of the groups that are declared."""
+    return [name for (name,) in Group.select(Group.name).tuples().execute(c)]
 
 
 def insert(c: peewee.Database, columns: Mapping[str, Any]) -> int:

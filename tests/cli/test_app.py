@@ -100,10 +100,10 @@ def test_help_begins_with_examples(newapi: Callable[..., Any]) -> None:
         (["helo", "you"], "No such command 'helo'. Did you mean 'hello'?", "newapi --help"),
         (["zzz"], "No such command 'zzz'.", "newapi --help"),
         (["_private"], "No such command '_private'.", "newapi --help"),
-        (["deep", "down"], "No such command 'down'.", "newapi deep --help"),
+        (["deep", "down"], "No such command 'down'. Did you mean 'down-there'?", "newapi deep --help"),
         (["deep", "downthere"], "No such command 'downthere'. Did you mean 'down-there'?", "newapi deep --help"),
         (["hello"], "Missing argument 'name'.", "newapi hello --help"),
-        (["hello", "a", "--lod"], "No such option: --lod (Possible options: --loud, --no-loud)", "newapi hello --help"),
+        (["hello", "a", "--lod"], "No such option: --lod. Did you mean --loud?", "newapi hello --help"),
         (["hello", "a", "b"], "Got unexpected extra argument(s) (b)", "newapi hello --help"),
     ],
 )

@@ -18,6 +18,7 @@ from newapi.config.values import (
     parse_size,
     plain,
     size_text,
+    split_label,
 )
 
 
@@ -136,3 +137,17 @@ def test_bare_keys() -> None:
     assert is_bare("gpt-4o_x")
     assert not is_bare("gpt-4.1")
     assert not is_bare("")
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("channels.a", ("channels", "a")),
+        ("models.gpt-4.1", ("models", "gpt-4.1")),
+        ('models."gpt-4.1"', ("models", "gpt-4.1")),
+        ("models.'x'", ("models", "x")),
+        ("routing", ("routing", "")),
+    ],
+)
+def test_labels(label: str, expected: tuple[str, str]) -> None:
+    assert split_label(label) == expected

@@ -199,7 +199,7 @@ def test_what_is_wrong_is_told_where_it_is(newapi: Newapi) -> None:
     error = json.loads(refused.err)["error"]
     line = WRONG.split("\n").index('user = "nobody"') + 1
     assert error["location"] == {"file": "<stdin>", "line": line, "column": 8}
-    assert error["hint"].startswith("newapi user create nobody")
+    assert error["hint"].startswith("`newapi user create nobody`")
     unknown = newapi("export", "--only", "chanels")
     assert (unknown.code, "no kind is called 'chanels'" in unknown.err) == (2, True)
 

@@ -18,7 +18,7 @@ from newapi.config.schema import (
 )
 from newapi.ops.apply import apply, plan
 from newapi.ops.local import Local
-from newapi.ops.plan import MASKED, Change, Field, compare, differences, split_label
+from newapi.ops.plan import MASKED, Change, Field, compare, differences
 from newapi.store import declared
 
 A = ChannelSpec(type="openai", key="env:A", models=("gpt-4o",))
@@ -169,12 +169,6 @@ def test_without_pruning_nothing_is_deleted(local: Local) -> None:
     assert plan(local, Config(), prune=False).changes == ()
 
 
-@pytest.mark.parametrize(("source", "target"), [("channels.a", "groups.b"), ("nothing.a", "nothing.b"), ("a", "b")])
-def test_a_move_that_makes_no_sense(local: Local, source: str, target: str) -> None:
-    with pytest.raises(ConfigError, match="cannot become"):
-        plan(local, Config(moved=(Moved(source=source, target=target),)))
-
-
 def test_a_token_of_a_user_who_does_not_exist(local: Local) -> None:
     with pytest.raises(ConfigError) as caught:
         plan(local, Config(tokens={"a": TokenSpec(user="nobody"), "b": TokenSpec(user="no one"), "c": TokenSpec()}))
@@ -221,17 +215,3 @@ def test_comparing_writes_nothing(local: Local) -> None:
         before = declared.read(c)
         compare(Config(channels={"a": A}), before)
         assert declared.read(c) == before
-
-
-@pytest.mark.parametrize(
-    ("label", "expected"),
-    [
-        ("channels.a", ("channels", "a")),
-        ("models.gpt-4.1", ("models", "gpt-4.1")),
-        ('models."gpt-4.1"', ("models", "gpt-4.1")),
-        ("models.'x'", ("models", "x")),
-        ("routing", ("routing", "")),
-    ],
-)
-def test_labels(label: str, expected: tuple[str, str]) -> None:
-    assert split_label(label) == expected

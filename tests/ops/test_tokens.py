@@ -8,7 +8,7 @@ from newapi.base.errors import Conflict, NewapiError, NotFound
 from newapi.config.schema import TokenSpec
 from newapi.ops import tokens
 from newapi.ops.local import Local
-from newapi.store import audit, snapshot
+from newapi.store import audit, declared, snapshot
 from newapi.store.keys import hash_key
 from newapi.store.ledger import Settlement, UsageRecord, write_batch
 from newapi.store.models import User
@@ -23,6 +23,10 @@ def ann(local: Local) -> Local:
 
 
 def test_a_new_token(local: Local) -> None:
+    with pytest.raises(NotFound, match="no group 'vip'"):
+        tokens.create(local, "ci", TokenSpec(group="vip"), who="me")
+    with local.db.writing() as c:
+        declared.insert(c, "groups", [{"name": "vip", "spec": "{}", "managed": ""}])
     epoch = snapshot.generation(local.db)
     spec = TokenSpec(group="vip", quota=Decimal(10), expires=60.0, models=("gpt-4o*",), allow_ips=("10.0.0.0/8",))
     view, key = tokens.create(local, "ci", spec, who="me", now=1000.0)

@@ -35,12 +35,13 @@ def api(
         newapi api GET 'log/?p=1&page_size=50' -o ndjson --context prod
     """
     from newapi.cli.commands._options import read, seconds
+    from newapi.cli.mistakes import none_of
     from newapi.cli.output import note
     from newapi.ops.remote import call, check
 
     method, path = method.upper(), _path(path)
     if method not in _METHODS:
-        raise typer.BadParameter(f"{method} is none of {', '.join(_METHODS)}", param_hint="METHOD")
+        raise typer.BadParameter(none_of(method, _METHODS), param_hint="METHOD")
     body = _body(data, at.token_file)
     limit = read("--timeout", timeout, seconds) or 0.0
     where, token = _place(at)

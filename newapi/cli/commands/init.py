@@ -60,6 +60,8 @@ def init(
 
 
 def _deployment(text: str) -> Deployment:
+    from newapi.cli.mistakes import none_of
+
     if text in ("compose", "systemd", "kubernetes"):
         return text
-    raise ValueError(f"{text!r} is none of compose, systemd, kubernetes")
+    raise ValueError(none_of(text, ("compose", "systemd", "kubernetes")))

@@ -69,8 +69,10 @@ def logs(
 
 
 def _status(text: str) -> str:
+    from newapi.cli.mistakes import none_of
+
     if text not in ("error", "ok") and not text.isdecimal():
-        raise ValueError(f"{text!r} is no status: write error, ok or a number")
+        raise ValueError(none_of(text, ("error", "ok", "a number"), "status"))
     return text
 
 

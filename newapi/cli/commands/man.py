@@ -39,10 +39,10 @@ def man(
 
 
 def _page(words: list[str]) -> Path:
-    from difflib import get_close_matches
     from pathlib import Path
 
     from newapi.base.errors import NotFound
+    from newapi.base.nearest import nearest
 
     package = Path(__file__).parents[2]
     folder = next((d for d in (package / "man", package.parent / "man") if (d / "newapi.1").is_file()), None)
@@ -53,6 +53,6 @@ def _page(words: list[str]) -> Path:
     for number in (section,) if section else ("1", "5", "7"):
         if (page := folder / f"{name}.{number}").is_file():
             return page
-    near = get_close_matches(name, {p.stem for p in folder.glob("newapi*.[157]")}, 1)
-    hint = f" Did you mean {near[0].removeprefix('newapi-').replace('-', ' ')!r}?" if near else ""
+    near = nearest(name, {p.stem for p in folder.glob("newapi*.[157]")})
+    hint = f" Did you mean {near.removeprefix('newapi-').replace('-', ' ')!r}?" if near else ""
     raise NotFound(f"The manual has no page {name}.{hint}")

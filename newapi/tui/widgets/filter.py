@@ -18,12 +18,12 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from newapi.base.nearest import nearest
 from newapi.config.values import parse_duration
 
 Kind: TypeAlias = Literal["text", "number", "seconds", "ms", "usd", "share"]
@@ -221,8 +221,8 @@ def _named(word: _Word, field: str, fields: Mapping[str, Kind]) -> str:
         return begin[0]
     if begin:
         raise word.error(f"{field} may be {' or '.join(begin)}")
-    near = get_close_matches(wanted, fields, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(fields)}"
+    near = nearest(wanted, fields)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(fields)}"
     raise word.error(f'There is no field {field}: {hint} Text with a sign in it stands in quotes: "{word.text}"')
 
 

@@ -103,7 +103,7 @@ def test_what_the_database_finds_wrong_has_its_place(run: Run, config: Path) -> 
     done = run("apply", "--yes", "-o", "json")
     assert done.code == 2
     error = msgspec.json.decode(done.err)["error"]
-    assert error["message"] == "Token 'ci' is to be owned by 'nobody', and there is no such user"
+    assert error["message"] == "there is no user `nobody` to own token `ci`"
     assert error["location"] == {"file": str(config), "line": 21, "column": 8}
     config.write_text(CONFIG + 'key = "env:NOWHERE"\n')
     done = run("apply", "--yes")

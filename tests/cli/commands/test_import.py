@@ -168,7 +168,7 @@ def test_what_is_no_such_database(run: Run, config: Path, tmp_path: Path, name: 
     other.close()
     before = contents(config)
     done = run("import", name if "://" in name else str(tmp_path / name))
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (5 if name == "missing.db" else 1, "")
     assert contents(config) == before
 
 

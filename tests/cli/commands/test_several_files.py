@@ -104,7 +104,7 @@ def test_a_configuration_held_against_the_world(config: Path, monkeypatch: pytes
     monkeypatch.delenv("UPSTREAM_KEY")
     (problem,) = check_online(local, ask=refuse).problems
     assert problem.key == "channels.main.key"
-    assert "env:UPSTREAM_KEY does not resolve" in problem.message
+    assert "a reference does not resolve: env:UPSTREAM_KEY" in problem.message
 
 
 def test_a_name_that_is_mapped_twice_is_looked_for_where_its_chain_ends(run: Run, config: Path) -> None:

@@ -55,6 +55,7 @@ def full(channel: ChannelView) -> dict[str, Any]:
 def chosen(there: Gateway, names: list[str] | None, tag: str | None) -> list[ChannelView]:
     """Return the channels that are named, or have a tag; one of the two has to be said."""
     from newapi.base.errors import CallerError, NotFound
+    from newapi.base.nearest import did_you_mean
 
     if bool(names) == (tag is not None):
         raise typer.BadParameter("say which: names, or --tag", param_hint="NAME")
@@ -62,9 +63,11 @@ def chosen(there: Gateway, names: list[str] | None, tag: str | None) -> list[Cha
         return [there.channel(name) for name in names or ()]
     if not tag:
         raise CallerError("The tag is empty", param="tag")
-    found = [channel for channel in there.channels() if channel.spec.tag == tag]
+    channels = there.channels()
+    found = [channel for channel in channels if channel.spec.tag == tag]
     if not found:
-        raise NotFound(f"No channel has the tag {tag!r}")
+        near = did_you_mean(tag, {channel.spec.tag for channel in channels if channel.spec.tag})
+        raise NotFound(f"No channel has the tag {tag!r}{near}")
     return found
 
 

@@ -8,6 +8,8 @@ from newapi.cli.commands._gateway import HERE, Where
 from newapi.cli.commands._options import Form
 from newapi.cli.output import Output
 
+_STATES = ("enabled", "disabled", "tripped")
+
 
 def list(
     group: Annotated[str | None, typer.Option("--group", help="Only those that serve this group.")] = None,
@@ -25,11 +27,12 @@ def list(
         newapi channel list --model gpt-4o -o json
     """
     from newapi.cli.commands.channel._view import full, row
+    from newapi.cli.mistakes import none_of
     from newapi.cli.output import show
     from newapi.relay.snapshot import Models
 
-    if state not in (None, "enabled", "disabled", "tripped"):
-        raise typer.BadParameter(f"{state!r} is no state: write enabled, disabled or tripped", param_hint="--state")
+    if state not in (None, *_STATES):
+        raise typer.BadParameter(none_of(state, _STATES, "state"), param_hint="--state")
     found = [
         c
         for c in at.gateway().channels()

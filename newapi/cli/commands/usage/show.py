@@ -59,12 +59,13 @@ def show(
 
 
 def _by(text: str) -> By:
+    from newapi.cli.mistakes import none_of
     from newapi.ops.usage import BY
 
     for name in BY:
         if name == text:
             return name
-    raise ValueError(f"{text!r} is none: write {', '.join(BY)}")
+    raise ValueError(none_of(text, BY))
 
 
 def _values(found: UsageSum, by: Sequence[By]) -> dict[str, Any]:

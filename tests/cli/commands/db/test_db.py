@@ -130,7 +130,7 @@ def test_a_backup_of_a_newer_version(ready: Run, tmp_path: Path) -> None:
     assert (done.code, "update newapi" in done.err) == (1, True)
     file.write_bytes(b"text, not a database" * 100)
     assert ready("db", "restore", str(file), "--yes").code == 1
-    assert ready("db", "restore", str(tmp_path / "none.db"), "--yes").code == 1
+    assert ready("db", "restore", str(tmp_path / "none.db"), "--yes").code == 5
     assert not (tmp_path / "none.db").exists()
     assert ready("db", "restore", str(tmp_path / "test.db"), "--yes").code == 1
 

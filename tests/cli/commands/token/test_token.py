@@ -16,6 +16,7 @@ FLAGS = (
 
 
 def test_the_key_alone(run: Run, config: Path) -> None:
+    assert run("apply", "--yes", "--only", "groups").code == 0
     done = run("token", "create", "ci", *FLAGS, "-q")
     assert (done.code, done.err) == (0, "")
     key = done.out.removesuffix("\n")
