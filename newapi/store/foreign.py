@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import peewee
 
+from newapi.base.errors import StoreError
 from newapi.store.database import BUSY_SECONDS, Connection, Database, connect, existing, is_server, sqlite_path
 
 Row = dict[str, Any]

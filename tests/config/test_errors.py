@@ -24,7 +24,7 @@ TELLERS = {"config/check.py", "config/load.py", "config/read.py"}
 OTHERS = {
     *("base/errors.py", "config/findings.py", "config/render.py", "cli/output.py"),  # what a problem is, and looks like
     *("ops/plan.py", "ops/apply.py", "ops/online.py"),  # tests/ops/test_config_errors.py
-    *("ops/remote_gateway.py", "cli/commands/validate.py"),  # pass on what another one told
+    *("ops/remote_gateway.py", "cli/commands/validate.py", "ops/their_channels.py"),  # pass on what another one told
     *("ops/contexts.py", "tui/settings.py", "cli/commands/channel/_spec.py"),  # about other files
 }
 ERRORS = Path(__file__).parent / "errors"
