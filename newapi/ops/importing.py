@@ -678,6 +678,8 @@ class _Work:
                 if "vendor_id" in said:
                     said["vendor_id"] = self._vendors.get(said["vendor_id"], 0)
                 id = catalog.create(self._local.db, kind, named, said, who=self._who, now=self._now).id
+                if made := _number(row, "created_time"):
+                    catalog_store.date(self._c, id, made, _number(row, "updated_time") or made)
             else:
                 id = there
             if kind == "vendor":

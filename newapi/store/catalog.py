@@ -47,6 +47,11 @@ def insert(c: peewee.Database, kind: Kind, name: str, value: Mapping[str, Any], 
     return int(Catalog.insert(kind=kind, name=name, value=text, created_at=now, updated_at=now).execute(c))
 
 
+def date(c: peewee.Database, id: int, created_at: float, updated_at: float) -> None:
+    """Say when a description was made and changed last, unix seconds."""
+    Catalog.update(created_at=created_at, updated_at=updated_at).where(Catalog.id == id).execute(c)
+
+
 def update(c: peewee.Database, id: int, name: str, value: Mapping[str, Any], now: float) -> None:
     """Change a description."""
     text = msgspec.json.encode(value).decode()

@@ -17,7 +17,7 @@ from newapi.ops.vault import Vault
 from newapi.server.app import create_app
 from newapi.server.runtime import Runtime
 from newapi.store import sealed
-from newapi.store.database import open_database
+from newapi.store.database import Database, open_database
 
 GROUPS = {"default": {"selectable": True}, "vip": {"ratio": "0.8", "selectable": True}, "svip": {"ratio": "0.5"}}
 PASSWORD = "correct horse"
@@ -98,12 +98,8 @@ def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("newapi.ops.sessions._LOG_N", 2)
 
 
-@pytest.fixture
-async def server(tmp_path: Path, empty_database: str) -> AsyncIterator[Server]:
-    import msgspec
-
-    db = open_database(empty_database)
-    config = msgspec.convert({"groups": GROUPS}, Config, strict=False)
+def sealing(tmp_path: Path, db: Database, config: Config) -> Local:
+    """Return a gateway whose secrets are in its database, sealed with a key of its own."""
     key: list[bytes] = []
 
     def stored(name: str) -> Secret | None:
@@ -117,6 +113,16 @@ async def server(tmp_path: Path, empty_database: str) -> AsyncIterator[Server]:
     )
     local = Local(db=db, config=config, vault=vault, path=tmp_path / "config.toml")
     key.append(master_key(local))
+    return local
+
+
+@pytest.fixture
+async def server(tmp_path: Path, empty_database: str) -> AsyncIterator[Server]:
+    import msgspec
+
+    db = open_database(empty_database)
+    config = msgspec.convert({"groups": GROUPS}, Config, strict=False)
+    local = sealing(tmp_path, db, config)
     apply.apply(local, config, who="test")
     users.create(db, NewUser(name="root", password=Secret(PASSWORD), role="root"), who="test")
     server = Server(Runtime(local, tmp_path / "journal"))
