@@ -1,19 +1,24 @@
 """A gateway on another machine, by the system's own ssh: `ssh://[user@]host[:port][/path/of/newapi.sock]`.
 
 ssh carries its admin socket here, where it is a Unix socket like any: so whoever may open the socket there is root
-there, as on that machine itself, and no token is needed. One ssh serves a whole command.
+there, as on that machine itself, and no token is needed. One ssh serves a whole command; where the user's own
+configuration of ssh shares a connection that is there already, it is used.
 """
 
 from __future__ import annotations
 
 import atexit
 import re
+import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
+from typing import IO
 
 from msgspec import Struct
 
@@ -25,11 +30,27 @@ SOCKET = "/var/lib/newapi/newapi.sock"
 """Of the server there, where no path is said: where the systemd unit of `newapi init` has it."""
 CONNECT_SECONDS = 60.0
 """How long ssh may take, somebody typing a password included."""
+_REACH_SECONDS = 20
+"""How long the other machine may take to say that it is there."""
 _LOOK_SECONDS = 0.02
 _STOP_SECONDS = 5.0
 _PLACE = re.compile(
     r"ssh://(?:(?P<user>[A-Za-z0-9_][\w.-]*)@)?(?P<host>[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?P<path>/.*)?"
 )
+
+
+_KEEPER = """\
+trap '' INT
+exec 3<&0
+"$@" </dev/null 3<&- & ssh=$!
+{ read -r _ <&3 || rm -rf -- "$0"; kill $ssh; } & keeper=$!
+wait $ssh
+code=$?
+kill $keeper 2>/dev/null
+exit $code
+"""
+"""Runs ssh until standard input says a line; where that just ends, whoever began it was killed: nothing is left."""
+_PROBE = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 
 
 class NoTunnel(NewapiError):
@@ -51,20 +72,47 @@ class Place(Struct, frozen=True):
 
 
 class _Tunnel(Struct):
-    process: subprocess.Popen[bytes]
+    place: Place
     directory: Path
+    ssh: tuple[str, ...]
+    """The program, with its options."""
+    process: subprocess.Popen[bytes]
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / "s"
+
+    @property
+    def says(self) -> str:
+        """The last that ssh has said, "" when that is nothing."""
+        lines = (self.directory / "says").read_text("utf-8", "replace").split("\n")
+        return next((line.strip().rstrip(".") for line in reversed(lines) if line.strip()), "").removeprefix("ssh: ")
 
     def close(self) -> None:
-        self.process.terminate()
+        assert self.process.stdin is not None  # noqa: S101  (it is a pipe)
         try:
-            self.process.wait(_STOP_SECONDS)
+            self.process.communicate(b"\n", _STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if answers(self.socket):  # of a connection that is shared: whoever keeps that up still listens
+            argv = [*self.ssh, "-O", "cancel", "-L", _carried(self.place, self.socket), "--", self.place.destination]
+            subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_STOP_SECONDS, check=False)  # noqa: S603
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
 _open: dict[str, _Tunnel] = {}
+_options = [
+    # A connection that is shared already is used; one that others could share would outlive this.
+    "ControlMaster=no",
+    "RemoteCommand=none",
+    # What the user's configuration carries beside is in use, maybe, by another ssh.
+    "ExitOnForwardFailure=no",
+    f"ConnectTimeout={_REACH_SECONDS}",
+    "ServerAliveInterval=15",
+    "StreamLocalBindMask=0177",
+    "LogLevel=ERROR",
+]
 _lock = Lock()
 
 
@@ -111,6 +159,11 @@ def close_all() -> None:
 atexit.register(close_all)
 
 
+def ask_nothing() -> None:
+    """Let no ssh that begins from now on ask anything: the terminal is somebody else's. What it has to ask fails."""
+    _options.append("BatchMode=yes")
+
+
 def _begin(server: str) -> _Tunnel:
     try:
         place = parse(server)
@@ -120,12 +173,12 @@ def _begin(server: str) -> _Tunnel:
     if program is None:
         raise NoTunnel(f"There is no ssh here to reach {server}")
     directory = Path(tempfile.mkdtemp(prefix="newapi-"))  # 0700; and short, as the path of a socket has to be
-    argv = [program, "-N", "-T", "-o", "ExitOnForwardFailure=yes", "-o", "ServerAliveInterval=15"]
-    argv += ["-o", "StreamLocalBindMask=0177", "-L", f"{directory / 's'}:{place.socket}"]
-    argv += ["-p", place.port] if place.port else []
-    # Not standard input: that is the command's. ssh asks for what it needs on the terminal, and says what is wrong.
-    process = subprocess.Popen([*argv, "--", place.destination], stdin=subprocess.DEVNULL)  # noqa: S603
-    tunnel = _Tunnel(process, directory)
+    ssh = (program, *(word for option in _options for word in ("-o", option)), *(("-p", place.port) * bool(place.port)))
+    argv = ["sh", "-c", _KEEPER, str(directory), *ssh, "-N", "-T", "-L", _carried(place, directory / "s")]
+    with (directory / "says").open("wb") as says:
+        # ssh asks for what it needs on the terminal itself.
+        process = _started([*argv, "--", place.destination], says)
+    tunnel = _Tunnel(place, directory, ssh, process)
     try:
         _wait(server, tunnel)
     except BaseException:
@@ -134,14 +187,48 @@ def _begin(server: str) -> _Tunnel:
     return tunnel
 
 
+def _started(argv: Sequence[str], says: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=says)  # noqa: S603
+
+
+def _carried(place: Place, socket: Path) -> str:
+    """Return what `-L` takes: in a path ssh looks for `:`, a backslash, and tokens with `%`."""
+    there = re.sub(r"([\\:])", r"\\\1", place.socket).replace("%", "%%")
+    return f"{socket}:{there}"
+
+
 def _wait(server: str, tunnel: _Tunnel) -> None:
+    """Return when the server there answers.
+
+    Raises:
+        NoTunnel: It does not, or ssh does not get there.
+    """
     deadline = time.monotonic() + CONNECT_SECONDS
-    while not answers(tunnel.directory / "s"):
+    while not answers(tunnel.socket):
         if tunnel.process.poll() is not None:
-            raise NoTunnel(
-                f"ssh did not reach {server}: it left with {tunnel.process.returncode}",
-                hint=f"ssh {parse(server).destination} has to work",
-            )
+            why = tunnel.says or f"it left with {tunnel.process.returncode}"
+            port = ("-p", tunnel.place.port) if tunnel.place.port else ()
+            works = shlex.join(["ssh", *port, tunnel.place.destination])
+            raise NoTunnel(f"ssh did not reach {server}: {why}", hint=f"`{works}` has to work")
         if time.monotonic() > deadline:
             raise NoTunnel(f"ssh did not reach {server} within {CONNECT_SECONDS:g} seconds")
         time.sleep(_LOOK_SECONDS)
+    if not _listens(tunnel.socket):
+        place = tunnel.place
+        raise NoTunnel(
+            f"No server answers at {place.socket} on {place.destination}, or it is not this user's to open there",
+            hint="newapi serve has to run there; ssh://host/PATH says where its socket is; and its sshd has to allow "
+            "AllowStreamLocalForwarding",
+        )
+
+
+def _listens(path: Path) -> bool:
+    """Say whether somebody answers at the other end: ssh takes every connection, and ends those that go nowhere."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CONNECT_SECONDS)
+        try:
+            probe.connect(str(path))
+            probe.sendall(_PROBE)
+            return bool(probe.recv(1))
+        except OSError:
+            return False

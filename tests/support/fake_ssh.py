@@ -31,7 +31,11 @@ def _serve(local: str, remote: str) -> None:
         while True:
             near, _ = listener.accept()
             far = socket.socket(socket.AF_UNIX)
-            far.connect(remote)
+            try:
+                far.connect(remote)
+            except OSError:
+                near.close()
+                continue
             for pair in ((near, far), (far, near)):
                 threading.Thread(target=_pipe, args=pair, daemon=True).start()
 
@@ -41,6 +45,8 @@ def main(called: str, *argv: str) -> int:
         file.write(" ".join(argv) + "\n")
     if argv[-1].endswith("unreachable.test"):
         sys.stderr.write("ssh: connect to host unreachable.test port 22: Connection refused\n")
+        return 255
+    if "-O" in argv:  # nobody shares a connection here
         return 255
     local, _, remote = argv[argv.index("-L") + 1].partition(":")
     os.umask(0o177)

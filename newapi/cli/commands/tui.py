@@ -66,6 +66,7 @@ def tui(
     if replay is not None:
         connect, name = _replaying(replay, speed), replay.name
     else:
+        _reach(at)
         connect = _connecting(at)
         name = at.server or at.context or contexts.read().current
     with ExitStack() as exits:
@@ -82,6 +83,15 @@ def tui(
             record=recorder,
         )
         Tui(connect, name, options).run(mouse=settings.mouse)
+
+
+def _reach(at: Where) -> None:
+    """Go through ssh first, which may ask for a password, where that is the way; it may not while this is shown."""
+    from newapi.ops import tunnel
+
+    if at.elsewhere():
+        tunnel.reached(at.address())
+    tunnel.ask_nothing()
 
 
 def _connecting(at: Where) -> Callable[[str], Source]:
