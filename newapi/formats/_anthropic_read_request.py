@@ -12,6 +12,7 @@ from newapi.base.errors import CallerError
 from newapi.formats import _anthropic_blocks as blocks
 from newapi.formats import _anthropic_schema as schemas
 from newapi.formats._anthropic_blocks import ABSENT, ORIGIN, Block, Cache, begins
+from newapi.formats._output_limit import check_limit
 from newapi.formats.contract import Params, Peek
 from newapi.ir.request import (
     AnyTool,
@@ -32,8 +33,6 @@ from newapi.ir.request import (
 
 DEFAULT_MAX_OUTPUT = 8192
 """Tokens, for callers who forget `max_tokens`, which Anthropic itself demands: New API's default."""
-MAX_OUTPUT = 1_073_741_823
-"""The largest `max_tokens` that is taken, New API's."""
 
 _BILLING = "x-anthropic-billing-header"
 """How the first block of Claude Code's system prompt begins: a line for Anthropic's accounts, another with every
@@ -49,6 +48,9 @@ class _Peek(Struct):
     model: str | None = None
     stream: bool | None = None
     max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
     messages: Raw = ABSENT
 
 
@@ -73,8 +75,7 @@ def peek(body: bytes, params: Params) -> Peek:
         raise CallerError("field messages is required", param="messages")
     if not said.model:
         raise CallerError("field model is required", param="model")
-    if said.max_tokens is not None and not 0 <= said.max_tokens <= MAX_OUTPUT:
-        raise CallerError("max_tokens is invalid", param="max_tokens")
+    check_limit("max_tokens", said.max_tokens)
     return Peek(model=said.model, stream=bool(said.stream), max_output=said.max_tokens or DEFAULT_MAX_OUTPUT)
 
 

@@ -17,6 +17,7 @@ from newapi.base.errors import CallerError
 from newapi.formats import _gemini_schema as schemas
 from newapi.formats import _gemini_seals as seals
 from newapi.formats._gemini_read_answer import media_kind
+from newapi.formats._output_limit import check_limit
 from newapi.formats.contract import Params, Peek
 from newapi.ir.request import (
     AnyTool,
@@ -80,6 +81,7 @@ class _PeekSnake(Struct):
 
 
 class _PeekBody(Struct):
+    contents: Raw = Raw()
     config: Raw = field(name="generationConfig", default=Raw())
     snake_config: Raw = field(name="generation_config", default=Raw())
 
@@ -91,7 +93,7 @@ def peek(body: bytes, params: Params) -> Peek:
     """Return the model, which is in the path, and whether the path or `alt=sse` asks for a stream.
 
     Raises:
-        CallerError: The body is no JSON object.
+        CallerError: The body is no JSON object, has no `contents`, or a limit that makes no sense.
     """
     limits: list[_PeekConfig | _PeekSnake] = []
     try:
@@ -102,11 +104,15 @@ def peek(body: bytes, params: Params) -> Peek:
             limits = [msgspec.json.decode(raw, type=t, strict=False) for t in (_PeekConfig, _PeekSnake)]
     except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise CallerError(f"the body is not a Gemini request: {e}", code="invalid_json") from None
+    if memoryview(found.contents)[:64].tobytes().strip(b" \t\r\n[]") in (b"", b"null"):
+        raise CallerError("contents is required", param="contents")
     stream = params.get("action") == "streamGenerateContent" or params.get("alt") == "sse"
+    max_output = next((p.max_output_tokens for p in limits if p.max_output_tokens), 0)
+    check_limit("maxOutputTokens", max_output)
     return Peek(
         model=params.get("model", ""),
         stream=stream,
-        max_output=next((p.max_output_tokens for p in limits if p.max_output_tokens), 0),
+        max_output=max_output,
         n=next((p.candidate_count for p in limits if p.candidate_count), 1),
     )
 

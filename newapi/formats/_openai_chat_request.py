@@ -12,6 +12,7 @@ from newapi.base.errors import CallerError
 from newapi.formats import _openai_seals as seals
 from newapi.formats._openai_media import document_of, image_of, source_of
 from newapi.formats._openai_usage import as_dict
+from newapi.formats._output_limit import check_limit
 from newapi.formats.contract import Params, Peek
 from newapi.ir.request import (
     AnyTool,
@@ -39,9 +40,6 @@ from newapi.ir.request import (
 )
 
 ORIGIN = "openai_chat"
-MAX_OUTPUT = 1_073_741_823
-"""The largest limit of output tokens that is taken, New API's."""
-
 _NULL = Raw(b"null")
 
 T = TypeVar("T")
@@ -55,13 +53,25 @@ class _StreamOptions(Struct):
     include_usage: bool | None = None
 
 
+class _SearchOptions(Struct):
+    search_context_size: str | None = None
+
+
 class _Peek(Struct):
+    """What routing needs, and what is refused before anybody is asked."""
+
     model: str | None = None
     stream: bool | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     n: int | None = None
     stream_options: _StreamOptions | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    web_search_options: _SearchOptions | None = None
+    tools: Raw = _NULL
     messages: Raw = _NULL
     prompt: Raw = _NULL
     prefix: Raw = _NULL
@@ -113,6 +123,10 @@ def _peeked(body: bytes) -> _Peek:
 def _peek_of(said: _Peek) -> Peek:
     if not said.model:
         raise CallerError("model is required", param="model")
+    if bytes(said.tools)[:1] not in (b"[", b"n"):
+        raise CallerError("field tools must be a list", param="tools")
+    if said.web_search_options is not None:
+        _check_context(said.web_search_options.search_context_size)
     for name, value in (("max_tokens", said.max_tokens), ("max_completion_tokens", said.max_completion_tokens)):
         check_limit(name, value)
     return Peek(
@@ -124,14 +138,12 @@ def _peek_of(said: _Peek) -> Peek:
     )
 
 
-def check_limit(name: str, value: int | None) -> None:
-    """Refuse a limit of output tokens that makes no sense.
-
-    Raises:
-        CallerError: It is negative, or more than `MAX_OUTPUT`.
-    """
-    if value is not None and not 0 <= value <= MAX_OUTPUT:
-        raise CallerError(f"{name} is invalid", param=name)
+def _check_context(size: str | None) -> None:
+    if size not in (None, "", "low", "medium", "high"):
+        raise CallerError(
+            "invalid search_context_size, must be one of: high, medium, low",
+            param="web_search_options.search_context_size",
+        )
 
 
 def _wrong_type(error: msgspec.ValidationError, key: str = "") -> CallerError:
@@ -501,11 +513,7 @@ def _tools(fields: Fields) -> tuple[AnyTool, ...]:
     search = fields.take("web_search_options", _WebSearch)
     if search is not None:
         size = search.search_context_size
-        if size not in (None, "", "low", "medium", "high"):
-            raise CallerError(
-                "invalid search_context_size, must be one of: high, medium, low",
-                param="web_search_options.search_context_size",
-            )
+        _check_context(size)
         location = _said(search.user_location.approximate) if search.user_location else None
         context = "" if size is None else size or "medium"
         out.append(WebSearch(context, user_location=location, body=raw, origin=ORIGIN))

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from newapi.base.errors import UpstreamError
+from newapi.base.errors import CallerError, UpstreamError
 from newapi.formats._media_form import Fields
 from newapi.formats._openai_errors import error_in, read_error, write_error
 from newapi.formats._openai_usage import as_dict, read
@@ -21,7 +21,10 @@ _DEFAULT_MODEL = "text-moderation-latest"
 
 
 def _peek(body: bytes, params: Params) -> Peek:
-    return Peek(model=Fields(body, {}).text("model", params.get("model") or _DEFAULT_MODEL), stream=False)
+    fields = Fields(body, {})
+    if not fields.get("input"):
+        raise CallerError("field input is required", param="input")
+    return Peek(model=fields.text("model", params.get("model") or _DEFAULT_MODEL), stream=False)
 
 
 def _read_request(body: bytes, params: Params) -> TextRequest:

@@ -7,15 +7,13 @@ from msgspec import Raw, Struct
 
 from newapi.base.errors import CallerError
 from newapi.formats._openai_errors import read_error, write_error
+from newapi.formats._output_limit import check_limit
 from newapi.formats._responses_answer_read import Reader, read_response, read_usage
 from newapi.formats._responses_answer_write import Writer, error_frame, write_response
 from newapi.formats._responses_items import NAME, NULL
 from newapi.formats._responses_request_read import read_request
 from newapi.formats._responses_request_write import write_request
 from newapi.formats.contract import Format, Params, Peek, Route
-
-_MAX_TOKENS = 1_073_741_823
-"""More than any model has; a larger number would overflow what is reckoned from it."""
 
 
 class _Request(Struct):
@@ -46,8 +44,7 @@ def peek(body: bytes, params: Params) -> Peek:
     if not any(map(_said, (request.input, request.prompt, request.conversation, request.previous_response_id))):
         raise CallerError("input is required", param="input")
     most = request.max_output_tokens or 0
-    if not 0 <= most <= _MAX_TOKENS:
-        raise CallerError("max_output_tokens is invalid", param="max_output_tokens")
+    check_limit("max_output_tokens", most)
     return Peek(request.model, bool(request.stream), most)
 
 

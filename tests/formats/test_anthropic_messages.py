@@ -402,6 +402,7 @@ class TestPeek:
             b'{"model":3,"messages":[{}]}',
             b'{"model":"m","messages":[{}],"max_tokens":-1}',
             b'{"model":"m","messages":[{}],"max_tokens":1073741824}',
+            b'{"model":"m","messages":[{}],"temperature":"0.5"}',
         ],
     )
     def test_nonsense_is_the_callers(self, body: bytes) -> None:

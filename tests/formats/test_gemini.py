@@ -36,6 +36,7 @@ from newapi.ir.seal import Seal
 
 BUDGET = Profile(reasoning="budget", budget_min=128, budget_max=1000, can_disable=False)
 LEVEL = Profile(reasoning="level", efforts=("low", "high"), can_disable=False)
+SAYS = b'{"contents":[{"parts":[{"text":"x"}]}]}'
 CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
 
 
@@ -70,13 +71,14 @@ USER = Message("user", (Text("hi"),))
     ],
 )
 def test_the_path_says_whether_it_streams(params: dict[str, str], stream: bool) -> None:
-    assert FORMAT.peek(b"{}", {"model": "m", **params}).stream is stream
+    assert FORMAT.peek(SAYS, {"model": "m", **params}).stream is stream
 
 
 @pytest.mark.parametrize("key", ["generationConfig", "generation_config"])
 @pytest.mark.parametrize("names", [("maxOutputTokens", "candidateCount"), ("max_output_tokens", "candidate_count")])
 def test_peek_reads_the_limits(key: str, names: tuple[str, str]) -> None:
-    seen = FORMAT.peek(msgspec.json.encode({key: {names[0]: 7, names[1]: 2}}), {"model": "m"})
+    body = {"contents": [{"parts": []}], key: {names[0]: 7, names[1]: 2}}
+    seen = FORMAT.peek(msgspec.json.encode(body), {"model": "m"})
     assert (seen.model, seen.max_output, seen.n) == ("m", 7, 2)
 
 
@@ -90,9 +92,20 @@ def test_numbers_may_be_strings() -> None:
     assert request.reasoning == ReasoningWish(enabled=True)
 
 
-def test_peek_refuses_what_is_not_json() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"nope",
+        b"{}",
+        b'{"contents":[ ]}',
+        b'{"contents":null}',
+        b'{"contents":[{}],"generationConfig":{"maxOutputTokens":1073741824}}',
+        b'{"contents":[{}],"generationConfig":{"maxOutputTokens":-1}}',
+    ],
+)
+def test_peek_refuses_what_makes_no_sense(body: bytes) -> None:
     with pytest.raises(CallerError):
-        FORMAT.peek(b"nope", {"model": "m"})
+        FORMAT.peek(body, {"model": "m"})
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_the_model(body: bytes, model: str) -> None:
     assert FORMAT.peek(body, {}).model == model
 
 
-@pytest.mark.parametrize("body", [b"[]", b"x", b'{"model":1}'])
+@pytest.mark.parametrize("body", [b"[]", b"x", b'{"model":1}', b'{"model":"omni"}', b'{"input":""}', b'{"input":[]}'])
 def test_what_is_refused(body: bytes) -> None:
     with pytest.raises(CallerError):
         FORMAT.peek(body, {})

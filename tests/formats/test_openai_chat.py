@@ -841,18 +841,19 @@ BAD: dict[str, tuple[Any, str]] = {
     "max_tokens too large": ({"model": "m", "messages": [{}], "max_tokens": 1073741824}, "max_tokens"),
     "max_tokens negative": ({"model": "m", "messages": [{}], "max_completion_tokens": -1}, "max_completion_tokens"),
     "stream as a text": ({"model": "m", "messages": [{}], "stream": "true"}, "stream"),
+    "temperature as a text": ({"model": "m", "messages": [{}], "temperature": "hot"}, "temperature"),
+    "tools that are no list": ({"model": "m", "messages": [{}], "tools": {}}, "tools"),
+    "no such size of a search": (
+        {"model": "m", "messages": [{}], "web_search_options": {"search_context_size": "huge"}},
+        "web_search_options.search_context_size",
+    ),
 }
 BAD_INSIDE: dict[str, tuple[dict[str, Any], str]] = {
     "role": ({"messages": [{"role": "boss", "content": "x"}]}, "messages[0].role"),
     "content": ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
     "part": ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0]"),
-    "temperature": ({"messages": [{}], "temperature": "hot"}, "temperature"),
     "tool": ({"messages": [{}], "tools": [{"type": "function"}]}, "tools[0].function.name"),
     "tool choice": ({"messages": [{}], "tool_choice": 5}, "tool_choice"),
-    "search": (
-        {"messages": [{}], "web_search_options": {"search_context_size": "huge"}},
-        "web_search_options.search_context_size",
-    ),
     "format": ({"messages": [{}], "response_format": {"type": "xml"}}, "response_format.type"),
 }
 
