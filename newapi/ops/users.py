@@ -260,6 +260,20 @@ def set_password(db: Database, id: int, password: Secret, *, who: str, now: floa
         return _view(record)
 
 
+def end_sessions(db: Database, id: int, *, who: str, now: float | None = None) -> UserView:
+    """Sign a user out everywhere; the access token, and the password, go on working.
+
+    Raises:
+        NotFound: There is no such user.
+    """
+    now = time.time() if now is None else now
+    with db.writing() as c:
+        record = _by_id(c, id)
+        store.update(c, id, {"session_epoch": record.session_epoch + 1}, seen=False)
+        audit.note(c, audit.Entry(now, who, "user.logout", record.name))
+        return _view(record)
+
+
 def change_own_password(db: Database, id: int, old: Secret, new: Secret, *, now: float | None = None) -> UserView:
     """Give a user who knows the present password another one.
 

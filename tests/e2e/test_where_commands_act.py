@@ -278,6 +278,8 @@ STORY: tuple[tuple[str, str], ...] = (
     ("user set ann --email ann@example.com --disable -o json", ""),
     ("user topup ann $2.50 -o json", ""),
     ("user passwd ann --password-stdin", "another horse battery\n"),
+    ("user logout ann", ""),
+    ("user logout anna", ""),
     ("user delete ann --yes", ""),
     ("user list --deleted -o json", ""),
     ("user access-token root", ""),

@@ -97,6 +97,20 @@ async def test_a_new_password_ends_the_sessions_of_before(server: Server) -> Non
     await sam.refused("GET", "/api/user/self", status=401)
 
 
+async def test_sessions_are_ended_all_at_once_and_nothing_else_is(server: Server) -> None:
+    here, there, other = await server.user("sam"), await server.signed_in("sam"), await server.user("ann")
+    assert here.user is not None
+    shown = {"authorization": await here.do("GET", "/api/user/token")}
+    users.end_sessions(server.db, here.user, who="test")
+    for browser in (here, there):
+        await browser.refused("GET", "/api/user/self", status=401)
+    await other.do("GET", "/api/user/self")
+    await server.browser().do("GET", "/api/user/self", headers=shown)
+    await here.sign_in("sam")
+    await here.do("GET", "/api/user/self")
+    await there.refused("GET", "/api/user/self", status=401)
+
+
 async def test_who_changes_the_own_password_stays_signed_in_here_alone(server: Server) -> None:
     here, there = await server.user("sam"), await server.signed_in("sam")
     await here.refused("PUT", "/api/user/self", {"original_password": "wrong", "password": "another one"})

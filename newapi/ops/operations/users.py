@@ -63,6 +63,16 @@ class SetPassword(Struct, frozen=True):
         return users.set_password(local.db, users.get(local.db, self.name).id, self.password, who=who)
 
 
+class EndSessions(Struct, frozen=True):
+    """Sign a user out everywhere."""
+
+    name: str
+
+    def run(self, local: Local, who: str) -> UserView:
+        """Do `ops.users.end_sessions`."""
+        return users.end_sessions(local.db, users.get(local.db, self.name).id, who=who)
+
+
 class TopUp(Struct, frozen=True):
     """Change what a user may spend, in quota."""
 
@@ -96,4 +106,7 @@ class NewAccessToken(Struct, frozen=True):
         return users.new_access_token(local.db, users.get(local.db, self.name).id, who=who)
 
 
-OPERATIONS = (ListUsers, ShowUser, CreateUser, ChangeUser, SetPassword, TopUp, DeleteUser, NewAccessToken)
+OPERATIONS = (
+    *(ListUsers, ShowUser, CreateUser, ChangeUser, DeleteUser),
+    *(SetPassword, EndSessions, TopUp, NewAccessToken),
+)

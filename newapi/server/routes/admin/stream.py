@@ -18,7 +18,7 @@ from newapi.server.asgi import Receive, Send, run_until_gone
 from newapi.server.routes.admin.auth import Call, Door
 from newapi.server.runtime import Runtime
 
-CHECK_SECONDS = 60.0
+CHECK_SECONDS = 5.0
 """How often it is made sure that whoever watches still may."""
 
 

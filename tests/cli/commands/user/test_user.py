@@ -99,3 +99,13 @@ def test_deleted(run: Run, local: Local) -> None:
     run("user", "create", "bob")
     assert run("user", "delete", "bob", "--purge", "--yes").code == ExitCode.OK
     assert run("user", "create", "bob").code == ExitCode.OK
+
+
+def test_signing_out_everywhere(run: Run, local: Local) -> None:
+    assert run("user", "create", "ann").code == 0
+    id = users.get(local.db, "ann").id
+    assert run("user", "logout", "ann", "-n").err == "Would sign ann out everywhere.\n"
+    assert users.session_epoch(local.db, id) == 0
+    assert run("user", "logout", "ann").err == "ann is signed out everywhere.\n"
+    assert users.session_epoch(local.db, id) == 1
+    assert run("user", "logout", "anna").code == ExitCode.NOT_FOUND
