@@ -139,6 +139,11 @@ def test_a_thinking_budget_that_was_not_said_is_the_callers_mistake() -> None:
         send("openrouter", {"model": "anthropic/c", "thinking": {"type": "enabled"}})
 
 
+def test_openrouter_is_asked_for_its_price_in_a_chat_alone() -> None:
+    asked = {"model": "m", "input": "x"}
+    assert send("openrouter", asked, format="embeddings", endpoint="embeddings")[1] == asked
+
+
 def test_mistral_ids_stay_together() -> None:
     call = {"id": "call_abc", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
