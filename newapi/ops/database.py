@@ -12,7 +12,8 @@ from newapi.store import audit, copying, maintenance, migrations
 from newapi.store import snapshot as stored
 from newapi.store.copying import TableCopy
 from newapi.store.database import Database
-from newapi.store.ledger import RecordFilter, count_records, prune_records
+from newapi.store.ledger import RecordFilter, prune_records
+from newapi.store.usage import count_records
 
 
 class Status(Struct, frozen=True):

@@ -31,7 +31,7 @@ from newapi.ops.export import export
 from newapi.ops.local import Local
 from newapi.ops.sessions import hash_access_token
 from newapi.ops.their_channels import MARK, Weights, mark_of
-from newapi.store import audit, clock, foreign, ledger, redemption, specs
+from newapi.store import audit, clock, foreign, ledger, redemption, rollups, specs
 from newapi.store import catalog as catalog_store
 from newapi.store import channels as channel_store
 from newapi.store import tokens as token_store
@@ -204,7 +204,10 @@ def import_database(
             clock.bump(c)
             audit.note(c, audit.Entry(now, who, "import", theirs.shown.rpartition("/")[2]))
             counts = tuple(count for count in work.counts.values() if count.new + count.there + count.deleted)
-            return Imported(work.program, counts, tuple(work.left), export(local.db))
+            done = Imported(work.program, counts, tuple(work.left), export(local.db))
+    while not dry_run and logs_since is not None and rollups.catch_up(local.db):
+        pass
+    return done
 
 
 def _named(local: Local, source: str) -> str:

@@ -17,8 +17,8 @@ from newapi.ops.local import Local
 from newapi.ops.processes import Worker
 from newapi.ops.workers import running
 from newapi.store import clock
-from newapi.store.ledger import RecordFilter, count_records
-from newapi.store.usage import sums
+from newapi.store.ledger import RecordFilter
+from newapi.store.usage import count_records, sums
 
 Sync = Literal["in sync", "drifted", "never applied"]
 

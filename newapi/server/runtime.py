@@ -35,6 +35,7 @@ from newapi.server.jobs import Job, Jobs
 from newapi.server.live import Live
 from newapi.server.notifier import Notifier
 from newapi.store import ledger as store_ledger
+from newapi.store import rollups
 from newapi.store import snapshot as store_snapshot
 from newapi.store import tokens as store_tokens
 from newapi.store import usage as store_usage
@@ -46,6 +47,8 @@ POLL_SECONDS = 0.25
 
 ALERT_SECONDS = 5.0
 """How often it is looked whether somebody is to be told of an alert."""
+SUM_UP_SECONDS = 60.0
+"""How often the latest lines of the log are added to its sums."""
 PRUNE_SECONDS = 3600.0
 """How often old lines of the request log are deleted."""
 
@@ -122,6 +125,8 @@ class Runtime:
         self.notifier = Notifier(lambda: self.local)
         self._alerts = Board()
         self.upkeep = Upkeep(local)
+        self._behind = False
+        """Whether many lines of the log are still to be added to its sums."""
         self.jobs = Jobs(local.db, self._jobs())
         self._take_over()
 
@@ -191,6 +196,7 @@ class Runtime:
             Job("asking for models", lambda: health().models_every, tell(upkeep.models)),
             Job("testing channels", lambda: health().test_every, tell(upkeep.tests)),
             Job("pruning the log", self._prune_every, self._prune, first=True),
+            Job("summing up the log", self._sum_up_every, self._sum_up, first=True),
         ]
 
     def _alerts_every(self) -> float:
@@ -209,6 +215,13 @@ class Runtime:
         before = self.gateway.clock() - self.local.config.log.keep_days * 86_400
         if deleted := store_ledger.prune_records(self.local.db, before):
             log.info("%d lines of the log were older than %d days", deleted, self.local.config.log.keep_days)
+
+    def _sum_up_every(self) -> float:
+        return 1.0 if self._behind else SUM_UP_SECONDS
+
+    def _sum_up(self) -> None:
+        """Add to the sums of the log what came since; of very much a part, so that nobody waits long to write."""
+        self._behind = rollups.catch_up(self.local.db) == rollups.LINES
 
     def _learn_budgets(self, snapshot: Snapshot) -> None:
         """Find out what is spent of budgets, of those that are new here. Waits for the database."""

@@ -269,6 +269,16 @@ def connect(url: str, *, relative_to: Path | None = None) -> Database:
     return _open_server(parameters, dialect)
 
 
+def insert(c: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows with one statement, written by hand: peewee takes longer to build it than SQLite to do it."""
+    left, right = c.quote
+    named = ", ".join(f"{left}{name}{right}" for name in columns)
+    row = "(" + ", ".join([c.param] * len(columns)) + ")"
+    values = ", ".join([row] * len(rows))
+    parameters = [value for row in rows for value in row]
+    c.execute_sql(f"INSERT INTO {left}{table}{right} ({named}) VALUES {values}", parameters)  # noqa: S608
+
+
 def is_server(text: str) -> bool:
     """Say whether a text names a database server's database: by a URL, or as Go programs do."""
     return bool(_GO_DSN.match(text)) or ("://" in text and not text.startswith("sqlite:"))

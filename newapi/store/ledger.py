@@ -9,8 +9,9 @@ from typing import Any
 import peewee
 from msgspec import Struct
 
-from newapi.store.database import Database
-from newapi.store.models import Record, User
+from newapi.store import rollups
+from newapi.store.database import Database, insert
+from newapi.store.models import Record, Rollup, User
 
 ROWS = 200
 """Rows in one INSERT."""
@@ -187,14 +188,6 @@ def query_records(db: Database, wanted: RecordFilter) -> list[StoredRecord]:
     return [_stored(row) for row in rows]
 
 
-def count_records(db: Database, wanted: RecordFilter) -> tuple[int, int]:
-    """Return how many lines `wanted` describes, whatever its limit, and the quota they cost together."""
-    query = Record.select(peewee.fn.COUNT(Record.id), peewee.fn.COALESCE(peewee.fn.SUM(Record.quota), 0))
-    with db.reading() as c:
-        number, quota = next(iter(query.where(*conditions(wanted)).tuples().execute(c)))
-    return int(number), int(quota)
-
-
 def prune_records(db: Database, before: float) -> int:
     """Delete the lines older than `before` (unix seconds), a thousand at a time; return how many."""
     deleted = 0
@@ -204,6 +197,7 @@ def prune_records(db: Database, before: float) -> int:
             ids = [id for (id,) in oldest.tuples().execute(c)]
             if not ids:
                 return deleted
+            rollups.forget(c, ids)
             Record.delete().where(Record.id.in_(ids)).execute(c)
         deleted += len(ids)
 
@@ -216,31 +210,13 @@ def last_record_id(db: Database) -> int:
 
 def conditions(wanted: RecordFilter) -> list[Any]:
     """Return what `wanted` says as conditions of a query."""
-    equal = {
-        Record.channel_id: wanted.channel_id,
-        Record.channel_name: wanted.channel,
-        Record.token_id: wanted.token_id,
-        Record.token_name: wanted.token,
-        Record.user_id: wanted.user_id,
-        Record.group: wanted.group,
-        Record.kind: wanted.kind,
-        Record.request_id: wanted.request_id,
-    }
-    found: list[Any] = [field == value for field, value in equal.items() if value is not None]
-    for field, value in ((Record.model, wanted.model), (Record.user_name, wanted.user)):
-        if value is not None:
-            pattern = wanted.patterns and "%" in value
-            found.append(field**value if pattern else field == value)  # LIKE: `%` would be GLOB in SQLite
-    if wanted.kinds:
-        found.append(Record.kind.in_(wanted.kinds))
-    at_least = {
-        Record.created_at: wanted.since,
-        Record.quota: wanted.min_quota,
-        Record.duration_ms: wanted.min_ms,
-    }
-    found += [field >= value for field, value in at_least.items() if value is not None]
-    if wanted.until is not None:
-        found.append(Record.created_at < wanted.until)
+    found = [*who_and_what(wanted, Record), *between(Record.created_at, wanted.since, wanted.until)]
+    if wanted.request_id is not None:
+        found.append(Record.request_id == wanted.request_id)
+    if wanted.min_quota is not None:
+        found.append(Record.quota >= wanted.min_quota)
+    if wanted.min_ms is not None:
+        found.append(Record.duration_ms >= wanted.min_ms)
     if wanted.after_id is not None:
         found.append(Record.id > wanted.after_id)
     if wanted.status == "error":
@@ -250,6 +226,39 @@ def conditions(wanted: RecordFilter) -> list[Any]:
     elif wanted.status is not None:
         found.append(Record.status == int(wanted.status))
     return found or [Record.id > 0]
+
+
+def who_and_what(wanted: RecordFilter, table: type[Record | Rollup], *, indexed: bool = True) -> list[Any]:
+    """Return what `wanted` says that lines of the log and their sums both have, as conditions on one of their tables.
+
+    Args:
+        wanted: What is said.
+        table: Which one.
+        indexed: Whether the database may look lines up by user or token, instead of by their time or number.
+    """
+    equal: list[tuple[Any, Any]] = [
+        (table.channel_id, wanted.channel_id),
+        (table.channel_name, wanted.channel),
+        (table.token_id if indexed else table.token_id + 0, wanted.token_id),
+        (table.token_name, wanted.token),
+        (table.user_id if indexed else table.user_id + 0, wanted.user_id),
+        (table.group, wanted.group),
+        (table.kind, wanted.kind),
+    ]
+    found: list[Any] = [field == value for field, value in equal if value is not None]
+    for field, value in ((table.model, wanted.model), (table.user_name, wanted.user)):
+        if value is not None:
+            pattern = wanted.patterns and "%" in value
+            found.append(field**value if pattern else field == value)  # LIKE: `%` would be GLOB in SQLite
+    if wanted.kinds:
+        found.append(table.kind.in_(wanted.kinds))
+    return found
+
+
+def between(column: Any, since: float | None, until: float | None) -> list[Any]:
+    """Return that `column` is at least `since`, and less than `until`, as conditions: of those that are said."""
+    found: list[Any] = [] if since is None else [column >= since]
+    return found if until is None else [*found, column < until]
 
 
 def _stored(row: dict[str, Any]) -> StoredRecord:
@@ -271,13 +280,7 @@ def _not_yet_there(c: peewee.Database, settlements: Sequence[Settlement]) -> lis
 
 
 def _insert(c: peewee.Database, records: Sequence[UsageRecord]) -> None:
-    """Insert `records` with one statement, written by hand: peewee takes longer to build it than SQLite to do it."""
-    left, right = c.quote
-    columns = ", ".join(f"{left}{name}{right}" for name in _FIELDS)
-    row = "(" + ", ".join([c.param] * len(_FIELDS)) + ")"
-    values = ", ".join([row] * len(records))
-    parameters = [value for record in records for value in _row(record)]
-    c.execute_sql(f"INSERT INTO {left}records{right} ({columns}) VALUES {values}", parameters)  # noqa: S608
+    insert(c, "records", _FIELDS, [tuple(_row(record)) for record in records])
 
 
 def _row(record: UsageRecord) -> Iterable[Any]:

@@ -27,11 +27,12 @@ class _Base(peewee.Model):
 
 
 class Clock(_Base):
-    """One row; on a database server every writer locks it first."""
+    """One row; on a database server every writer locks it first. `summed` is the last line that `Rollup` has."""
 
     id = IntegerField(primary_key=True)
     epoch = BigIntegerField()
     generation = BigIntegerField()
+    summed = BigIntegerField(default=0)
 
 
 class User(_Base):
@@ -197,6 +198,31 @@ class Record(_Base):
     losses = TextField()
 
 
+class Rollup(_Base):
+    """The `number` of lines of one hour or day that say the same of who and what, and what they sum up to.
+
+    `step` is 3600 or 86,400 seconds, and `at` when the hour or day began, unix seconds, UTC. `newapi.store.rollups`
+    keeps it.
+    """
+
+    id = BigAutoField()
+    step = IntegerField()
+    at = BigIntegerField()
+    kind = CharField(16)
+    user_id = BigIntegerField()
+    user_name = CharField(191)
+    token_id = BigIntegerField()
+    token_name = CharField(191)
+    channel_id = BigIntegerField()
+    channel_name = CharField(191)
+    group = CharField(191)
+    model = CharField(255)
+    number = BigIntegerField()
+    prompt_tokens = BigIntegerField()
+    completion_tokens = BigIntegerField()
+    quota = BigIntegerField()
+
+
 class Audit(_Base):
     """Who changed what, and when; `detail` is JSON."""
 
@@ -300,6 +326,7 @@ TABLES = (
     Secret,
     Generation,
     Record,
+    Rollup,
     Audit,
     Redemption,
     Checkin,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import peewee
 from msgspec import Struct
 
-from newapi.store import audit, clock
+from newapi.store import audit, clock, rollups
 from newapi.store.database import Database
 from newapi.store.ledger import StoredRecord, refund_of
 from newapi.store.models import Channel, Record, Token, User
@@ -47,7 +47,7 @@ def reprice(db: Database, changes: Sequence[Repriced], entry: audit.Entry) -> in
     Raises:
         StoreError: Nothing was changed.
     """
-    changed = 0
+    changed: list[tuple[StoredRecord, int]] = []
     tokens: defaultdict[int, int] = defaultdict(int)
     users: defaultdict[int, int] = defaultdict(int)
     channels: defaultdict[int, int] = defaultdict(int)
@@ -57,8 +57,8 @@ def reprice(db: Database, changes: Sequence[Repriced], entry: audit.Entry) -> in
             update = Record.update({Record.quota: change.quota, Record.bill: change.bill})
             same = (Record.id == record.id) & (Record.quota == record.quota) & (Record.bill == record.bill)
             if update.where(same).execute(c):
-                changed += 1
                 difference = change.quota - record.quota
+                changed.append((record, difference))
                 tokens[record.token_id] += difference
                 users[record.user_id] += difference
                 channels[record.channel_id] += difference
@@ -71,7 +71,8 @@ def reprice(db: Database, changes: Sequence[Repriced], entry: audit.Entry) -> in
             User.update({User.quota: left, User.used_quota: User.used_quota + quota}).where(User.id == id).execute(c)
         for id, quota in sorted(channels.items()):
             Channel.update({Channel.used_quota: Channel.used_quota + quota}).where(Channel.id == id).execute(c)
+        rollups.revalue(c, changed)
         if changed:
             audit.note(c, entry)
             clock.bump(c)
-    return changed
+    return len(changed)

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from newapi.store.database import open_database
-from newapi.store.ledger import RecordFilter, count_records
+from newapi.store.ledger import RecordFilter
+from newapi.store.usage import count_records
 from tests.support.process import background, free_port, run
 
 CONFIG = """

@@ -15,7 +15,6 @@ from newapi.store.ledger import (
     RecordFilter,
     Settlement,
     UsageRecord,
-    count_records,
     last_record_id,
     prune_records,
     query_records,
@@ -23,6 +22,7 @@ from newapi.store.ledger import (
     write_record,
 )
 from newapi.store.models import Channel, Record, Token, User
+from newapi.store.usage import count_records
 
 
 def settlement(

@@ -14,8 +14,9 @@ import pytest
 from newapi.base.errors import StoreError
 from newapi.store import clock, migrations
 from newapi.store.database import Connection, Database, Interrupted, connect, open_database, server_parameters
-from newapi.store.ledger import RecordFilter, Settlement, UsageRecord, count_records, write_batch
+from newapi.store.ledger import RecordFilter, Settlement, UsageRecord, write_batch
 from newapi.store.models import Channel, Setting, Token, User
+from newapi.store.usage import count_records
 from tests.databases import PASSWORD, DatabaseServers
 
 on_servers = pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)

@@ -14,7 +14,8 @@ from newapi.server.routes.admin.auth import Call, Door, Page
 from newapi.server.runtime import Runtime
 from newapi.store import audit
 from newapi.store.audit import Entry
-from newapi.store.ledger import RecordFilter, StoredRecord, count_records, prune_records, query_records
+from newapi.store.ledger import RecordFilter, StoredRecord, prune_records, query_records
+from newapi.store.usage import count_records
 
 _KIND_OF_NUMBER = {number: kind for kind, number in KINDS.items()}
 _MANAGE = KINDS["manage"]
