@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from msgspec import Raw
@@ -77,7 +77,7 @@ class Turns:
                 self._add(message, out)
         if not out or out[0]["role"] != "user":
             out.insert(0, {"role": "user", "content": [{"type": "text", "text": FILLER}]})
-        self.answers_thoughtless_call = not self._adaptive and _answers_thoughtless_call(out)
+        self.answers_thoughtless_call = not self._adaptive and answers_thoughtless_call(reversed(out))
         if self._chat:
             for message in out:
                 _fill(message)
@@ -258,9 +258,9 @@ def _trim_prefill(message: Json) -> None:
         last["text"] = cast(str, last["text"]).rstrip()
 
 
-def _answers_thoughtless_call(messages: list[Json]) -> bool:
-    """Look back from the end to what the user last said himself: calls since then must come after thoughts."""
-    for message in reversed(messages):
+def answers_thoughtless_call(backwards: Iterable[Json]) -> bool:
+    """Return whether a conversation, from its end on, has a call without thoughts since the user last spoke himself."""
+    for message in backwards:
         content: _Content = message["content"]
         if message["role"] == "user":
             if not _has(content, "tool_result"):

@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from newapi.base.errors import CallerError, Unsupported
 from newapi.formats import _gemini_schema as schemas
+from newapi.formats._gemini_seals import DUMMY_SIGNATURE
 from newapi.formats.contract import Loss, Profile, Written
 from newapi.ir.arguments import as_function, as_object
 from newapi.ir.reasoning import GEMINI_BUDGETS, budget_of, effort_of, is_off
@@ -43,8 +44,6 @@ Json = dict[str, Any]
 
 FILLER = "..."
 """Stands for a conversation in which nobody says anything but the system: Gemini wants a turn."""
-DUMMY_SIGNATURE = "context_engineering_is_the_way_to_go"
-"""Stands for the signature of a turn that another model made; Google documents it for this."""
 _SAFETY = [
     {"category": f"HARM_CATEGORY_{c}", "threshold": "OFF"}
     for c in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
@@ -134,6 +133,7 @@ class _RequestWriter:
             ("verbosity", request.verbosity),
             ("audio", request.audio),
             ("parallel_tools", request.parallel_tools),
+            ("prompt_cache_key", request.prompt_cache_key),
         ):
             if value:
                 self._lose(name)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from newapi.base.body import Body
 from newapi.base.http import HttpCall
 from newapi.formats._anthropic_read_request import DEFAULT_MAX_OUTPUT
-from newapi.formats._anthropic_seals import drop_foreign_thoughts
+from newapi.formats._anthropic_seals import drop_foreign_thoughts, think_no_more
 from newapi.formats.contract import Profile
 from newapi.providers.contract import Provider, Target, url
 
@@ -103,6 +103,7 @@ def _edit(body: Body, target: Target) -> Target:
     native = target.entry == target.format
     if native:
         drop_foreign_thoughts(body)
+        think_no_more(body)
     if target.endpoint != "chat":
         return target
     if body.get("max_tokens") is None:

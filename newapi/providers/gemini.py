@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from newapi.base.body import Body
 from newapi.base.http import HttpCall
+from newapi.formats._gemini_seals import drop_foreign_signatures
 from newapi.formats._gemini_write_request import thinking_config
 from newapi.formats.contract import Profile
 from newapi.ir.request import ReasoningWish
@@ -75,6 +76,8 @@ def _family(model: str) -> Profile:
 
 
 def _edit(body: Body, target: Target) -> Target:
+    if target.entry == target.format:
+        drop_foreign_signatures(body)
     said = suffix(target.model)
     if said.model == target.model:
         return target

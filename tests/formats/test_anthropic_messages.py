@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from newapi.base.body import Body
 from newapi.base.errors import CallerError, NoChannel, Unsupported, UpstreamError
 from newapi.formats._anthropic_schema import accepted, is_accepted, is_closed
-from newapi.formats._anthropic_seals import drop_foreign_thoughts
+from newapi.formats._anthropic_seals import drop_foreign_thoughts, think_no_more
 from newapi.formats._anthropic_turns import safe_id
 from newapi.formats.anthropic_messages import FORMAT
 from newapi.formats.contract import Profile
@@ -1035,6 +1035,52 @@ class TestForeignThoughts:
         body = Body(encoded({"messages": [{"role": "assistant", "content": content}]}))
         drop_foreign_thoughts(body)
         assert not body.changed
+
+
+THOUGHT = {"type": "thinking", "thinking": "h", "signature": "c2ln"}
+CALLED = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+ANSWERED = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]}
+
+
+class TestThinkNoMore:
+    """A conversation that another vendor had a part in: it went on with Anthropic when that one failed."""
+
+    @staticmethod
+    def left(*messages: Any, **more: Any) -> Any:
+        wish = {"thinking": {"type": "enabled", "budget_tokens": 2000}, **more}
+        body = Body(encoded({"messages": list(messages), **wish}))
+        think_no_more(body)
+        left = msgspec.json.decode(body.encode())
+        del left["messages"]
+        return "as it was" if not body.changed else left
+
+    def test_a_call_without_thoughts_before_it(self) -> None:
+        messages = (HI, {"role": "assistant", "content": [CALLED]}, ANSWERED)
+        assert self.left(*messages) == {}
+        clear = {"type": "clear_thinking_20251015", "keep": "all"}
+        tools = {"type": "clear_tool_uses_20250919"}
+        assert self.left(*messages, context_management={"edits": [clear]}) == {}
+        assert self.left(*messages, context_management={"edits": [clear, tools]}) == {
+            "context_management": {"edits": [tools]}
+        }
+
+    @pytest.mark.parametrize(
+        "messages",
+        [
+            (HI,),
+            (HI, {"role": "assistant", "content": [THOUGHT, CALLED]}, ANSWERED),
+            (HI, {"role": "assistant", "content": [CALLED]}, ANSWERED, {"role": "assistant", "content": "done"}, HI),
+            (HI, {"role": "assistant"}),
+            (HI, {"role": "assistant", "content": None}),
+            (1,),
+        ],
+    )
+    def test_others_stay_byte_for_byte(self, messages: Any) -> None:
+        assert self.left(*messages) == "as it was"
+
+    def test_a_model_that_thinks_as_it_likes_may_also_not_have_thought(self) -> None:
+        messages = (HI, {"role": "assistant", "content": [CALLED]}, ANSWERED)
+        assert self.left(*messages, thinking={"type": "adaptive"}) == "as it was"
 
 
 class TestErrors:

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from newapi.base.body import Body
 from newapi.base.errors import CallerError, NewapiError, Unsupported, UpstreamError
-from newapi.formats._gemini_seals import pack
-from newapi.formats._gemini_write_request import DUMMY_SIGNATURE
+from newapi.formats import _gemini_seals as seals
+from newapi.formats._gemini_seals import DUMMY_SIGNATURE, pack
 from newapi.formats.contract import Profile
 from newapi.formats.gemini import FORMAT
 from newapi.formats.gemini_count_tokens import FORMAT as COUNT
@@ -433,3 +434,37 @@ def test_what_cannot_be_counted_is_the_callers(body: bytes) -> None:
 def test_a_request_that_is_null_is_none() -> None:
     body = b'{"generateContentRequest": null, "contents": [{"parts": [{"text": "a"}]}]}'
     assert COUNT.read_request(body, {"model": "m"}).messages[0].parts == (Text("a"),)  # type: ignore[misc]
+
+
+class TestForeignSignatures:
+    """A conversation that another vendor had a part in, and that goes to Gemini as it came."""
+
+    @pytest.mark.parametrize("key", ["thoughtSignature", "thought_signature"])
+    def test_become_what_google_has_for_them(self, key: str) -> None:
+        foreign = seals.pack(Seal("anthropic_messages", "c2ln"))
+        said = {"functionCall": {"name": "f", "args": {"a": 1.5}}}
+        body = Body(
+            msgspec.json.encode(
+                {
+                    "contents": [
+                        {"role": "user", "parts": [{"text": "x"}]},
+                        {"role": "model", "parts": [{**said, key: foreign}, {**said, key: "b3du"}, "odd"]},
+                        {"role": "user"},
+                        "odd",
+                    ]
+                }
+            )
+        )
+        seals.drop_foreign_signatures(body)
+        assert body.get("contents") == [
+            {"role": "user", "parts": [{"text": "x"}]},
+            {"role": "model", "parts": [{**said, key: DUMMY_SIGNATURE}, {**said, key: "b3du"}, "odd"]},
+            {"role": "user"},
+            "odd",
+        ]
+
+    @pytest.mark.parametrize("contents", [[{"parts": [{"text": "x", "thoughtSignature": "b3du"}]}], "bmV3YXBpL", None])
+    def test_googles_own_stay_byte_for_byte(self, contents: object) -> None:
+        body = Body(msgspec.json.encode({"contents": contents}))
+        seals.drop_foreign_signatures(body)
+        assert not body.changed
