@@ -95,6 +95,23 @@ class Totals(Struct, array_like=True):
             for reason, number in lane.failed.items():
                 _add(self.attempts, (channel, reason), number)
 
+    def reach(self, other: Totals) -> None:
+        """Count at least what another process has counted.
+
+        All count the same ticks, but one may have missed some, or not have heard them yet: the greater number is of the
+        one that misses fewer. So no counter goes backwards, whichever process is asked.
+        """
+        for name in ("requests", "quota", "tokens", "attempts", "sources", "http", "keepalives"):
+            _reach(getattr(self, name), getattr(other, name))
+        for name in ("durations", "firsts", "http_times", "overheads", "paces", "database"):
+            mine: dict[Labels, Times] = getattr(self, name)
+            for labels, times in getattr(other, name).items():
+                known = mine.setdefault(labels, Times({}))
+                _reach(known.classes, times.classes)
+                known.total = max(known.total, times.total)
+        self.models |= other.models
+        self.rows = max(self.rows, other.rows)
+
     def _served(self, served: ServedTick) -> None:
         for (route, method, status), times in served.requests:
             method = method if method in _METHODS else OTHER
@@ -136,6 +153,11 @@ class Totals(Struct, array_like=True):
 def _add(into: dict[K, int], key: K, number: int) -> None:
     if number:
         into[key] = into.get(key, 0) + number
+
+
+def _reach(into: dict[K, int], other: dict[K, int]) -> None:
+    for key, number in other.items():
+        into[key] = max(into.get(key, 0), number)
 
 
 def _sum(into: dict[Labels, Times], labels: Labels, classes: Histogram, total: int) -> None:

@@ -34,6 +34,8 @@ from newapi.store.snapshot import StoredChannel
 
 PICTURE = "picture"
 """The topic on which the oldest process tells a new one what it remembers."""
+TOTALS = "totals"
+"""The topic on which a process that was asked for metrics tells the others what it has counted."""
 TOGETHER_SECONDS = 0.25
 """How long the ticks of the other processes are waited for after our own."""
 KEEPALIVE_SECONDS = 10.0
@@ -46,6 +48,8 @@ LOOK_SECONDS = 30.0
 """How often the file and the database are looked at, while somebody wants to know."""
 _PROBE_SECONDS = 0.25
 _SET_BACK_SECONDS = 5.0
+_PATIENCE = 2
+"""For so many seconds more it waits to be told what they remember, before it says what it knows itself."""
 _STARTED = 3
 """After so many seconds a process knows whether there are older ones."""
 
@@ -61,6 +65,7 @@ class _Picture(Struct, array_like=True):
 
 
 _PICTURE = msgspec.msgpack.Decoder(_Picture)
+_TOTALS = msgspec.msgpack.Decoder(metrics.Totals)
 
 
 class Live:
@@ -89,6 +94,8 @@ class Live:
         self._lag = 0.0
         self._closed = 0
         self._known: set[str] = set()
+        self._settled = asyncio.Event()
+        """Whether this process knows what it can know of the time before it."""
         self._new = True
         """Whether what others remember is still to be taken over."""
         self._ring: deque[tuple[int, str, bytes]] = deque()
@@ -115,7 +122,8 @@ class Live:
     async def start(self) -> None:
         """Take over what was written down, then tick. Called in the event loop that serves."""
         bus = self._gateway.bus
-        self._unsubscribe = [bus.subscribe(TOPIC, self._heard), bus.subscribe(PICTURE, self._shown)]
+        told = {TOPIC: self._heard, PICTURE: self._shown, TOTALS: self._counted}
+        self._unsubscribe = [bus.subscribe(topic, take) for topic, take in told.items()]
         try:
             await asyncio.to_thread(self._load)
         except NewapiError as error:
@@ -127,6 +135,7 @@ class Live:
     def end(self) -> None:
         """Let those who watch go, so that nobody waits for them."""
         self._ended = True
+        self._settled.set()
         self._tell()
 
     async def stop(self) -> None:
@@ -208,8 +217,17 @@ class Live:
         if tick.process.id not in self._known:
             self._known.add(tick.process.id)
             if tick.process.id != self.id and self._is_oldest() and not self._new:
-                picture = _Picture(self.hub.rows(), self.hub.last_rows(), self.totals)
-                self._gateway.bus.publish(PICTURE, msgspec.msgpack.encode(picture))
+                self._show()
+
+    def _show(self) -> None:
+        """Tell new processes what this one remembers."""
+        picture = _Picture(self.hub.rows(), self.hub.last_rows(), self.totals)
+        self._gateway.bus.publish(PICTURE, msgspec.msgpack.encode(picture))
+
+    def _counted(self, message: bytes) -> None:
+        """Count what another process told whoever asked for metrics."""
+        with contextlib.suppress(msgspec.MsgspecError):  # another version
+            self.totals.reach(_TOTALS.decode(message))
 
     def _shown(self, message: bytes) -> None:
         """Take over what an older process remembers, once, if this one is new."""
@@ -222,7 +240,7 @@ class Live:
             return
         self.hub.restore(picture.rows, int(self._gateway.clock()))
         self.hub.remember(picture.logs)
-        self.totals = picture.totals
+        self.totals.reach(picture.totals)
 
     def _is_oldest(self) -> bool:
         processes = self.hub.processes()
@@ -237,8 +255,12 @@ class Live:
             self._wanted_at = loop_now
         watched = loop_now - self._wanted_at < LINGER_SECONDS
         self._closed += 1
-        if self._closed >= _STARTED and self._is_oldest():
+        if self._closed >= _STARTED and self._new and self._is_oldest():
             self._new = False
+            if len(self.hub.processes()) > 1:
+                self._show()
+        if not self._new or self._closed >= _STARTED + _PATIENCE:
+            self._settled.set()
         events, rows = self.hub.close(second, now, watched=watched)
         if watched:
             for event in events:
@@ -332,8 +354,16 @@ class Live:
         """Return a range of history."""
         return self.hub.rings.series(range, self._last)
 
-    def metrics(self) -> str:
-        """Return everything for Prometheus."""
+    async def metrics(self) -> str:
+        """Return everything for Prometheus.
+
+        A process that has just begun first waits for what the others know. All are told what was answered: whichever of
+        them is asked next has counted as much.
+        """
+        if self._task is not None and not self._ended:
+            await self._settled.wait()
+            if len(self.hub.processes()) > 1:
+                self._gateway.bus.publish(TOTALS, msgspec.msgpack.encode(self.totals))
         self._look_if_due(asyncio.get_running_loop().time())
         hub = self.hub
         channels = tuple(hub.channel_rows(self._last).values())

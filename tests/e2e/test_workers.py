@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from newapi.store.database import open_database
 from newapi.store.ledger import RecordFilter
@@ -25,7 +26,7 @@ version = 1
 [server]
 listen = "127.0.0.1:PORT"
 database = "sqlite:///newapi.db"
-metrics = ""
+metrics = "METRICS"
 workers = WORKERS
 [log]
 keep_days = 30
@@ -81,11 +82,11 @@ class Running:
 
 
 @contextmanager
-def server(directory: Path, workers: int) -> Iterator[Running]:
+def server(directory: Path, workers: int, metrics: str = "") -> Iterator[Running]:
     port, mock_port = free_port(), free_port()
     config = directory / "config.toml"
     text = CONFIG.replace("PORT", str(port)).replace('MOCK"', f'{mock_port}"').replace("WORKERS", str(workers))
-    config.write_text(text)
+    config.write_text(text.replace("METRICS", metrics))
     env = {"NEWAPI_CONFIG": str(config), "MOCK_KEY": "sk-mock", "TOKEN": TOKEN, "NO_COLOR": "1"}
     assert run("apply", str(config), "--yes", env=env).returncode == 0
     with (
@@ -167,6 +168,49 @@ def test_a_worker_that_is_killed_is_replaced_and_its_journal_written(tmp_path: P
         until(lambda: running.logged() == 21)
         assert running.process.poll() is None
     assert list((tmp_path / "journal").rglob("*.journal")) == []
+
+
+def counters(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return every sample of what Prometheus is told only grows, asked on a connection of its own."""
+    families = text_string_to_metric_families(httpx.get(url, timeout=60).raise_for_status().text)
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        if family.type in ("counter", "histogram")
+        for sample in family.samples
+    }
+
+
+def test_metrics_are_of_all_workers_and_nothing_goes_backwards_when_one_is_replaced(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/metrics"
+    answers: list[tuple[float, dict[Any, float]]] = []
+
+    def served() -> float:
+        """Return how many requests whoever answers says were served; nobody has said more two seconds ago.
+
+        What one process has counted the others count some milliseconds later.
+        """
+        began = time.monotonic()
+        told = counters(url)
+        for at, before in answers:
+            if at < began - 2:
+                assert [sample for sample, value in before.items() if told.get(sample, 0) < value] == []
+        answers.append((time.monotonic(), told))
+        return sum(value for (name, _), value in told.items() if name == "newapi_relay_requests_total")
+
+    with server(tmp_path, 2, f"127.0.0.1:{port}") as running:
+        for _ in range(24):
+            assert running.ask().status_code == 200
+        until(lambda: served() == 24)
+        victim = min(running.pids())
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: (served(), len(running.pids()) == 2 and victim not in running.pids())[1])
+        for _ in range(8):
+            assert running.ask().status_code == 200
+        until(lambda: served() == 32)
+        for _ in range(16):  # each on a connection of its own: both are asked
+            until(lambda: served() == 32)
 
 
 def test_connections_are_spread_and_those_of_a_dead_worker_taken_by_the_others(tmp_path: Path) -> None:
@@ -278,7 +322,7 @@ def test_workers_end_with_their_supervisor_however_it_ends(tmp_path: Path) -> No
 
 def test_a_server_that_cannot_come_up_says_so_and_leaves(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
-    config.write_text(CONFIG.replace("PORT", "0").replace("MOCK", "9").replace("WORKERS", "2"))
+    config.write_text(CONFIG.replace("PORT", "0").replace("MOCK", "9").replace("WORKERS", "2").replace("METRICS", ""))
     env = {"NEWAPI_CONFIG": str(config), "MOCK_KEY": "sk-mock", "TOKEN": TOKEN}
     assert run("apply", str(config), "--yes", env=env).returncode == 0
     (tmp_path / "journal").write_text("in the way")

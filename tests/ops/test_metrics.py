@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import re
-
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from newapi.ops import metrics
 from newapi.ops.live import ChannelRow, Process, System
@@ -11,8 +10,6 @@ from newapi.ops.live_hub import Balance
 from newapi.ops.live_tick import LaneTick, ServedTick, Times
 from newapi.ops.metrics import MODELS, Moment, Totals
 from tests.ops.test_live_hub import cell, tick
-
-LINE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
 
 
 def text(totals: Totals) -> str:
@@ -66,20 +63,84 @@ def test_what_happened_is_counted() -> None:
     assert got["newapi_config_generation"] == 7
 
 
-def test_every_line_is_of_the_format_and_every_family_is_declared_once() -> None:
+PLACE = {"endpoint", "model", "channel"}
+FAMILIES: dict[str, tuple[str, set[str]]] = {
+    "newapi_http_requests": ("counter", {"method", "route", "status_class", "code"}),
+    "newapi_http_request_duration_seconds": ("histogram", {"route"}),
+    "newapi_http_requests_in_flight": ("gauge", {"route"}),
+    "newapi_relay_requests": ("counter", PLACE | {"group", "outcome"}),
+    "newapi_relay_attempts": ("counter", {"channel", "reason"}),
+    "newapi_relay_duration_seconds": ("histogram", PLACE),
+    "newapi_relay_time_to_first_token_seconds": ("histogram", PLACE),
+    "newapi_relay_time_per_output_token_seconds": ("histogram", PLACE),
+    "newapi_relay_overhead_seconds": ("histogram", {"endpoint"}),
+    "newapi_tokens": ("counter", {"model", "channel", "type"}),
+    "newapi_cost_usd": ("counter", {"model", "channel", "group"}),
+    "newapi_usage_source": ("counter", {"source"}),
+    "newapi_channel_state": ("gauge", {"channel", "state"}),
+    "newapi_channel_keys": ("gauge", {"channel", "state"}),
+    "newapi_channel_balance_usd": ("gauge", {"channel"}),
+    "newapi_channel_balance_timestamp_seconds": ("gauge", {"channel"}),
+    "newapi_channel_inflight": ("gauge", {"channel"}),
+    "newapi_limit_rejections": ("counter", {"kind"}),
+    "newapi_quota_reserved_usd": ("gauge", set()),
+    "newapi_settlement_queue_depth": ("gauge", set()),
+    "newapi_settlement_lag_seconds": ("gauge", set()),
+    "newapi_stream_keepalives": ("counter", {"endpoint"}),
+    "newapi_streams_open": ("gauge", set()),
+    "newapi_requests_in_flight": ("gauge", set()),
+    "newapi_stream_viewers": ("gauge", set()),
+    "newapi_config_generation": ("gauge", set()),
+    "newapi_config_drift_objects": ("gauge", set()),
+    "newapi_database_size_bytes": ("gauge", set()),
+    "newapi_db_query_duration_seconds": ("histogram", {"kind"}),
+    "newapi_log_rows": ("counter", set()),
+    "newapi_build_info": ("gauge", {"version"}),
+    "newapi_event_loop_lag_seconds": ("gauge", {"process"}),
+    "process_resident_memory_bytes": ("gauge", {"process"}),
+    "process_start_time_seconds": ("gauge", {"process"}),
+}
+"""What is told, as Prometheus' own parser calls it (a counter without its `_total`): type, and labels but for `le`."""
+
+
+def test_prometheus_own_parser_reads_every_family_with_its_help_type_and_labels() -> None:
     totals = Totals()
-    totals.count(tick(cells=[cell(model='a"b\\c\nd', firsts={1: 1})]), {})
-    families: list[str] = []
-    for line in text(totals).splitlines():
-        if line.startswith("# TYPE "):
-            families.append(line.split()[2])
-        elif not line.startswith("#"):
-            found = LINE.fullmatch(line)
-            assert found, line
-            assert re.sub("_(bucket|sum|count)$", "", found[1]) in families or found[1] in families
-            float(found[3])
-    assert len(families) == len(set(families))
-    assert text(totals).endswith("\n")
+    odd = 'a"b\\c\nd'
+    served = ServedTick([(("chat", "POST", 200), Times({0: 1}, 1))], {}, {"chat": Times({0: 1}, 9)}, {"chat": 1})
+    served.database["read"] = Times({0: 1}, 9)
+    one = cell(model=odd, quota=5, input=3, firsts={1: 1}, durations={1: 1}, paces={1: 1})
+    totals.count(tick(cells=[one], served=served, lanes=[LaneTick(1, 2, {"timeout": 1})], settled=1), {1: "a"})
+    told = text(totals)
+    families = list(text_string_to_metric_families(told))
+    assert {f.name: f.type for f in families} == {name: kind for name, (kind, _) in FAMILIES.items()}
+    assert len(families) == len(FAMILIES) == told.count("# TYPE ") == told.count("# HELP ")
+    for family in families:
+        assert family.documentation
+        assert family.samples, family.name
+        series = [(s.name, tuple(sorted(s.labels.items()))) for s in family.samples]
+        assert len(series) == len(set(series))
+        for sample in family.samples:
+            assert sample.labels.keys() - {"le"} == FAMILIES[family.name][1]
+        if family.type == "histogram":
+            below = [s.value for s in family.samples if s.name.endswith("_bucket")]
+            assert below == sorted(below)
+            assert below[-1] == next(s.value for s in family.samples if s.name.endswith("_count"))
+    assert odd in {s.labels.get("model") for f in families for s in f.samples}
+    assert told.endswith("\n")
+
+
+def test_a_process_that_missed_something_counts_as_much_as_the_one_that_was_asked_before() -> None:
+    first, second = Totals(), Totals()
+    for totals, number in ((first, 2), (second, 1), (first, 1), (second, 3)):
+        one = cell(requests=number, quota=number, durations={number: 1}, duration_ms=number)
+        totals.count(tick(cells=[one], settled=number, lanes=[LaneTick(1, number)]), {1: "a"})
+    before = values(text(over(first)))
+    first.reach(over(second))
+    after = values(text(first))
+    assert all(after[name] >= value for name, value in before.items())
+    assert after["newapi_log_rows_total"] == 4
+    second.reach(over(first))
+    assert values(text(second)) == after
 
 
 def test_names_that_callers_make_up_do_not_grow_without_an_end() -> None:

@@ -313,7 +313,7 @@ async def test_the_ticks_of_all_processes_are_one_picture(two: tuple[list[Live],
         assert (stats.requests, stats.quota, stats.tokens_in, stats.in_flight) == (2, 20, 10, 3)
         assert len(live.hub.processes()) == 2
         assert 'newapi_relay_requests_total{endpoint="chat",model="m",channel="c",group="g",outcome="ok"} 2' in (
-            live.metrics()
+            await live.metrics()
         )
     for _ in range(7):  # the second one is killed
         second(lives[:1], clock)

@@ -37,5 +37,5 @@ class MetricsApp:
         elif scope["method"] not in ("GET", "HEAD"):
             await sink.whole(405, [*_PLAIN, ("allow", "GET, HEAD")], b"it can only be read\n")
         else:
-            body = self._runtime.live.metrics().encode()
+            body = (await self._runtime.live.metrics()).encode()
             await sink.whole(200, [("content-type", CONTENT_TYPE)], b"" if scope["method"] == "HEAD" else body)
