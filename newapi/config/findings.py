@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from newapi.base.errors import ConfigError, Problem
 from newapi.base.nearest import nearest
+from newapi.config import positions
 from newapi.config.positions import Mark, Path
 from newapi.config.values import is_bare
 
@@ -28,27 +29,42 @@ class Source(Struct, frozen=True):
 
 
 class Places:
-    """Where every key of a configuration is, whichever of its files holds it."""
+    """Where every key of a configuration is, whichever of its files holds it.
+
+    A file is only looked through when a place is asked for: most configurations are right.
+    """
 
     def __init__(self) -> None:
         self._marks: dict[Path, tuple[Source, Mark]] = {}
+        self._unread: list[Source] = []
 
-    def add(self, source: Source, marks: Mapping[Path, Mark]) -> None:
-        """Take the places of one file; of a table in several files the first one's."""
-        for path, mark in marks.items():
-            self._marks.setdefault(path, (source, mark))
+    def add(self, source: Source) -> None:
+        """Take the places of one file, which is TOML; of a table in several files the first one's."""
+        self._unread.append(source)
+
+    def _read(self) -> Mapping[Path, tuple[Source, Mark]]:
+        while self._unread:
+            source = self._unread.pop(0)
+            try:
+                marks = positions.scan(source.text)
+            except RecursionError:  # what the parser could just read: its problems are told without their places
+                continue
+            for path, mark in marks.items():
+                self._marks.setdefault(path, (source, mark))
+        return self._marks
 
     def find(self, path: Path) -> tuple[Source, Mark] | None:
         """Return where `path` is, or the nearest table around it; None when nothing of it is written."""
+        marks = self._read()
         while path:
-            if path in self._marks:
-                return self._marks[path]
+            if path in marks:
+                return marks[path]
             path = path[:-1]
         return None
 
     def has(self, path: Path) -> bool:
         """Say whether `path` itself is written."""
-        return path in self._marks
+        return path in self._read()
 
     def problem(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> Problem:
         """Return a problem with the value at `path` (or with its key)."""

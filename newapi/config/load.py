@@ -26,8 +26,6 @@ from newapi.config.schema import Config
 
 STDIN = Path("-")
 
-Marks = dict[positions.Path, positions.Mark]
-
 _GLOB = re.compile(r"[*?\[]")
 _PATH = re.compile(r"\((?:'[^']*'(?:, |,?\)))+")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -182,8 +180,8 @@ class _Files:
         Raises:
             ConfigError: One of them cannot be read, or is not TOML.
         """
-        source, marks, merged = self._parse(path, text)
-        self.places.add(source, marks)
+        source, merged = self._parse(path, text)
+        self.places.add(source)
         for i, pattern in enumerate(_patterns(merged)):
             directory = Path() if path == STDIN else path.parent
             found = sorted(directory.glob(pattern)) if not Path(pattern).is_absolute() else _absolute(pattern)
@@ -197,40 +195,40 @@ class _Files:
             self._merge(merged, part)
         return merged
 
-    def _parse(self, path: Path, text: str | None) -> tuple[Source, Marks, dict[str, Any]]:
+    def _parse(self, path: Path, text: str | None) -> tuple[Source, dict[str, Any]]:
         name = "<stdin>" if path == STDIN else str(path)
         if text is None:
             text = _read(path, name)
         source = Source(name, text)
-        data, marks = _parsed(source)
+        data = _parsed(source)
         self.paths.append(path)
         self.names.append(name)
-        return source, marks, data
+        return source, data
 
     def _merge(self, merged: dict[str, Any], path: Path) -> None:
         """Add what another file says; note what was said before: names, and keys of sections."""
-        source, marks, data = self._parse(path, None)
+        source, data = self._parse(path, None)
         for key, value in data.items():
             known = merged.get(key)
             if key == "include":
                 hint = "let the first file include them all"
-                self._note(source, marks, (key,), "an included file includes others", hint)
+                self._note(source, (key,), "an included file includes others", hint)
             elif isinstance(value, dict) and isinstance(known, dict):
                 table = cast(dict[str, Any], known)
                 for name in cast(dict[str, Any], value):
                     if name in table:
-                        self._note(source, marks, (key, name), f"`{dotted((key, name))}` is declared twice")
+                        self._note(source, (key, name), f"`{dotted((key, name))}` is declared twice")
                 merged[key] = {**cast(dict[str, Any], value), **table}
             elif key not in merged:
                 merged[key] = value
             elif key != "version":
-                self._note(source, marks, (key,), f"`{key}` is said twice")
-        self.places.add(source, marks)
+                self._note(source, (key,), f"`{key}` is said twice")
+        self.places.add(source)
 
-    def _note(self, source: Source, marks: Marks, path: positions.Path, message: str, hint: str = "") -> None:
+    def _note(self, source: Source, path: positions.Path, message: str, hint: str = "") -> None:
         """Note a problem with a key of a file that is not among the places yet."""
         places = Places()
-        places.add(source, marks)
+        places.add(source)
         if not hint and (before := self.places.find(path)):
             there, first = before
             hint = f"first at {there.name}:{first.line}:{first.column}"
@@ -271,14 +269,14 @@ def _near(path: Path) -> str:
     return f"did you mean {path.with_name(near)}?" if near else "config.example.toml shows one that works"
 
 
-def _parsed(source: Source) -> tuple[dict[str, Any], Marks]:
-    """Return what a file says, and where.
+def _parsed(source: Source) -> dict[str, Any]:
+    """Return what a file says.
 
     Raises:
         ConfigError: It is not TOML.
     """
     try:
-        return tomllib.loads(source.text, parse_float=Decimal), positions.scan(source.text)
+        return tomllib.loads(source.text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_syntax(source, str(error))]) from None
     except RecursionError:

@@ -66,6 +66,11 @@ def open_local(path: Path | None = None, *, server_only: bool = False, migrate: 
     return _local(load_server(path) if server_only else load(path), None, migrate=migrate)
 
 
+def opened(loaded: Loaded) -> Local:
+    """Return the gateway of a configuration that was read. Raises what `open_local` raises."""
+    return _local(loaded, None)
+
+
 def reopened(local: Local) -> Local:
     """Return the same gateway as its file says it now, with the database that is open.
 

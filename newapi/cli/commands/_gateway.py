@@ -63,11 +63,12 @@ class Where(NamedTuple):
         if (place := self._place()) is not None:
             return _behind(*place)
         from newapi.ops.gateway import LocalGateway
-        from newapi.ops.local import open_local
+        from newapi.ops.local import opened
 
-        if socket := _socket(self._loaded()):
+        loaded = self._loaded()
+        if socket := _socket(loaded):
             return _behind(socket, None)
-        return LocalGateway(open_local(self.config, server_only=True), account())
+        return LocalGateway(opened(loaded), account())
 
     def running(self) -> tuple[str, Secret | None]:
         """Return the server that a command acts on, and the access token for it; None for the admin socket.
