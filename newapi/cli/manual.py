@@ -39,6 +39,7 @@ _ENVIRONMENT = (
     ("NEWAPI_CONFIG", "The configuration file."),
     ("NO_COLOR, TERM=dumb", "No colours."),
     ("FORCE_COLOR", "Colours, even where there is no terminal."),
+    ("CI", "Nothing watches: no bar shows how far long work is."),
     ("CREDENTIALS_DIRECTORY", "Where `cred:NAME` references are looked for; systemd sets it."),
 )
 _EXITS = (

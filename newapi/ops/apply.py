@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from newapi.base.errors import ConfigError, Conflict, NewapiError, Problem
+from newapi.base.progress import each, tell
 from newapi.base.secret import Secret
 from newapi.config.schema import ChannelSpec, Config, TokenSpec
 from newapi.ops import plan as planning
@@ -49,11 +50,11 @@ def plan(local: Local, config: Config, *, prune: bool = True, only: Sequence[str
     Raises:
         ConfigError: It cannot be applied to this database.
     """
+    keys = _keys(config, local.vault)
+    tell("Comparing with the database")
     with local.db.reading() as c:
         there = declared.read(c)
-    return planning.compare(
-        config, there, prune=prune, only=only, key_hashes=_hashes(_keys(config, local.vault)), places=local.places
-    )
+    return planning.compare(config, there, prune=prune, only=only, key_hashes=_hashes(keys), places=local.places)
 
 
 def apply(
@@ -86,6 +87,7 @@ def apply(
     """
     now = time.time() if now is None else now
     keys = _keys(config, local.vault)  # outside of the transaction: a reference may take its time
+    tell("Comparing with the database")
     with local.db.writing() as c:
         there = declared.read(c)
         if base is not None and there.generation != base:
@@ -93,9 +95,8 @@ def apply(
             raise Conflict(message)
         todo = planning.compare(config, there, prune=prune, only=only, key_hashes=_hashes(keys), places=local.places)
         work = _Work(c, config, there, local, keys, now)
-        for change in sorted(
-            todo.changes, key=lambda change: change.action != "delete"
-        ):  # deletions free names and keys
+        in_order = sorted(todo.changes, key=lambda change: change.action != "delete")  # deletions free names and keys
+        for change in each("Applying changes", in_order, len(in_order)):
             work.add(change)
         new_tokens = work.finish()
         for kind, name in todo.adopted:
@@ -114,7 +115,8 @@ def apply(
 
 def _keys(config: Config, vault: Vault) -> dict[str, Secret]:
     """Return the keys that declared tokens refer to, as far as they resolve here."""
-    found = {name: vault.peek(spec.key) for name, spec in config.tokens.items() if spec.key}
+    said = {name: spec.key for name, spec in config.tokens.items() if spec.key}
+    found = {name: vault.peek(key) for name, key in each("Resolving keys of tokens", said.items(), len(said))}
     return {name: key for name, key in found.items() if key is not None}
 
 
@@ -164,9 +166,10 @@ class _Work:
             raise ConfigError(self._problems)
         for kind, keys in self._gone.items():
             declared.delete(self._c, kind, keys)
-        for kind, key, columns in self._updates:
+        for kind, key, columns in each("Writing what changes", self._updates, len(self._updates)):
             declared.update(self._c, kind, key, columns)
         for kind, rows in self._new.items():
+            tell(f"Writing new {kind}")
             declared.insert(self._c, kind, rows)
         return self._new_tokens
 

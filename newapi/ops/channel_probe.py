@@ -18,6 +18,7 @@ from newapi import formats, providers
 from newapi.base.errors import CallerError, NewapiError, UpstreamError
 from newapi.base.http import Exchange, HttpCall, HttpReply
 from newapi.base.mask import mask
+from newapi.base.progress import each
 from newapi.base.secret import Secret
 from newapi.config.schema import ChannelSpec
 from newapi.formats.contract import Endpoint, Format
@@ -149,7 +150,7 @@ def probe_all(
             local.db.close()  # this thread's connection
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(one, views))
+        return list(each("Asking channels", pool.map(one, views), len(views)))
 
 
 def kind_of(model: str) -> Kind:

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from newapi import secrets
 from newapi.base.errors import CallerError, NewapiError, StoreError
+from newapi.base.progress import each
 from newapi.base.secret import Secret
 from newapi.base.units import QUOTA_PER_USD
 from newapi.billing.book import PriceBook
@@ -316,7 +317,8 @@ class _Work:
     ) -> None:
         """Take the rows of a table; `take` says whether one is new, `alike` makes one of One API's what it expects."""
         count = self._count(kind)
-        for row in self._theirs.rows(kind):
+        rows = self._theirs.rows(kind)
+        for row in each(f"Importing {kind}", rows, len(rows)):
             try:
                 row = alike(row) if alike and self._is_one_api else row
                 if row.get("deleted_at") is not None:
@@ -700,7 +702,8 @@ class _Work:
         }
         repeated = theirs.repeated("logs", "request_id", "type", past.CONSUME)
         names = past.Names(self._users, self._tokens, self._channels, made, repeated)
-        rows: Iterable[Row] = theirs.since("logs", "created_at", since)
+        number = theirs.count("logs", "created_at", since)
+        rows: Iterable[Row] = each("Importing lines of the log", theirs.since("logs", "created_at", since), number)
         records = (past.record(one_api.log(row) if self._is_one_api else row, names) for row in rows)
         while page := list(islice(records, _PAGE)):
             new = ledger.add_past(self._c, page)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from newapi.base.errors import CallerError, NewapiError, Problem
 from newapi.base.mask import mask
+from newapi.base.progress import each
 from newapi.base.secret import Secret
 from newapi.config.schema import ChannelSpec
 from newapi.ops import channel_probe
@@ -36,7 +37,8 @@ def check_online(local: Local, *, ask: Ask = channel_probe.models_of) -> Checked
     """
     problems: list[Problem] = []
     notes: list[str] = []
-    for found in references(local.config):
+    there = references(local.config)
+    for found in each("Resolving references", there, len(there)):
         if found.key == ("server", "master_key"):  # made at the first start
             continue
         try:
@@ -44,12 +46,13 @@ def check_online(local: Local, *, ask: Ask = channel_probe.models_of) -> Checked
         except NewapiError as error:
             message = f"a reference does not resolve: {error.message}"
             problems.append(local.places.problem(found.key, message, getattr(error, "hint", "")))
-    for name, spec in local.config.channels.items():
+    channels = local.config.channels
+    for name, spec in each("Asking channels", channels.items(), len(channels)):
         key = next((k for r in keys_of(spec) if (k := local.vault.peek(r)) is not None), None)
         if not spec.enabled or key is None:
             continue
         try:
-            there = set(ask(spec, key))
+            listed = set(ask(spec, key))
         except CallerError as error:
             notes.append(f"channel {name}: {error.message}")
         except NewapiError as error:
@@ -58,7 +61,7 @@ def check_online(local: Local, *, ask: Ask = channel_probe.models_of) -> Checked
         else:
             exact = Models(spec.models).exact
             for model in (mapped(spec.model_mapping, m) for m in spec.models if m in exact):
-                if model not in there:
+                if model not in listed:
                     notes.append(f"channel {name}: its upstream does not list {model}")
     return Checked(tuple(problems), tuple(notes))
 

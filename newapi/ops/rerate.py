@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from newapi.base.errors import NewapiError
+from newapi.base.progress import tell
 from newapi.base.units import QUOTA_PER_USD
 from newapi.billing.book import PriceBook
 from newapi.billing.charge import charge
@@ -22,7 +23,7 @@ from newapi.relay.build import price_book
 from newapi.store import audit, rerating
 from newapi.store import snapshot as store_snapshot
 from newapi.store.database import Database
-from newapi.store.ledger import RecordFilter, StoredRecord, last_record_id, query_records
+from newapi.store.ledger import RecordFilter, StoredRecord, count_records, last_record_id, query_records
 from newapi.store.rerating import Repriced
 
 _CHUNK = 200
@@ -88,7 +89,9 @@ def rerate(
     book = price_book(stored, _refuse, directory or Path())
     providers = {c.id: c.spec.type for c in stored.channels}
     done, models = Rerating(models=[], kept={}), dict[str, ModelChange]()
+    total, _ = count_records(db, replace(wanted, kinds=("consume",)))
     for records in _chunks(db, wanted):
+        tell("Pricing requests", done.requests, total)
         refunds = rerating.refunded(db, [r.request_id for r in records])
         changes: list[Repriced] = []
         for record in records:
@@ -100,9 +103,9 @@ def rerate(
             elif change is not None:
                 changes.append(change)
                 found = models.setdefault(record.model, ModelChange(record.model))
-                for total in (done, found):
-                    total.before += record.quota
-                    total.after += change.quota
+                for summed in (done, found):
+                    summed.before += record.quota
+                    summed.after += change.quota
                 found.requests += 1
         if changes and not dry_run:
             detail = {"requests": len(changes), "quota": sum(c.quota - c.record.quota for c in changes)}

@@ -10,6 +10,7 @@ import peewee
 from msgspec import Struct
 
 from newapi.base.errors import StoreError
+from newapi.base.progress import tell
 from newapi.store.database import Connection, Database
 from newapi.store.models import TABLES, Clock
 
@@ -67,7 +68,10 @@ def _copy_table(source: Database, new: Connection, model: Any) -> TableCopy:
     insert = f"INSERT INTO {left}{_name(model)}{right} ({columns}) VALUES "  # noqa: S608
     quotas = [i for i, field in enumerate(fields) if "quota" in field.name]
     positions, rows, sums = _positions(model), 0, dict.fromkeys(quotas, 0)
+    with source.reading() as c:
+        total = int(model.select(peewee.fn.COUNT(peewee.SQL("*"))).scalar(c))
     for batch in _batches(source, model):
+        tell(f"Copying {_name(model)}", rows, total)
         new.execute_sql(insert + ", ".join([one] * len(batch)), [value for row in batch for value in row])
         wanted = keys[0].in_({row[positions[0]] for row in batch})
         found = [_plain(fields, row) for row in model.select(*fields).where(wanted).tuples().execute(new)]

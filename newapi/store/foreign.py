@@ -81,6 +81,13 @@ class Foreign:
             yield from page
             last = page[-1]["id"]
 
+    def count(self, table: str, column: str, at: int) -> int:
+        """Return how many rows `since` yields."""
+        if table not in self.tables:
+            return 0
+        query = f"SELECT COUNT(*) AS n FROM {self._quoted(table)} WHERE {self._quoted(column)} >= {self._c.param}"  # noqa: S608
+        return int(self._read(query, (at,))[0]["n"])
+
     def _columns(self, table: str) -> list[str]:
         cursor = self._c.execute_sql(f"SELECT * FROM {self._quoted(table)} WHERE 1 = 0")  # noqa: S608
         return [str(column[0]) for column in cursor.description]

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newapi.base.errors import ConfigError, Conflict, NotFound, StoreError
+from newapi.base.progress import watched
 from newapi.config.schema import (
     BillingSpec,
     ChannelSpec,
@@ -336,3 +337,14 @@ def test_the_plan_after_an_apply_is_empty(local: Local, first: Config, second: C
         assert (stored.groups, stored.models) == (wanted.groups, wanted.models)
         assert {c.name: c.spec for c in stored.channels} == wanted.channels
         assert {t.name: t.spec for t in stored.tokens} == wanted.tokens
+
+
+def test_how_far_it_is_is_told(local: Local) -> None:
+    told: list[tuple[str, int, int]] = []
+    wanted = Config(groups={"a": GroupSpec(), "b": GroupSpec()}, tokens={"ci": TokenSpec(key="env:CI")})
+    with watched(lambda *said: told.append(said)):
+        apply(local, wanted, who="test")
+    assert told[:2] == [("Resolving keys of tokens", 0, 1), ("Resolving keys of tokens", 1, 1)]
+    assert told[2] == ("Comparing with the database", 0, 0)
+    assert ("Applying changes", 3, 3) in told
+    assert told[-2:] == [("Writing new groups", 0, 0), ("Writing new tokens", 0, 0)]

@@ -7,6 +7,7 @@ import pytest
 
 from newapi.base.errors import CallerError, NewapiError, UpstreamError
 from newapi.base.http import HttpCall, HttpReply
+from newapi.base.progress import watched
 from newapi.base.secret import Secret
 from newapi.config.schema import ChannelSpec
 from newapi.ops import channel_probe as probes
@@ -213,7 +214,10 @@ def test_an_endpoint_that_is_none_is_refused(local: Local) -> None:
 
 def test_several_in_their_order(local: Local) -> None:
     views = [make(local, models=(f"m{n}",)) for n in range(5)]
-    found = probes.probe_all(local, views, send=lambda call, timeout, proxy: say(CHAT))
+    told: list[tuple[str, int, int]] = []
+    with watched(lambda *said: told.append(said)):
+        found = probes.probe_all(local, views, send=lambda call, timeout, proxy: say(CHAT))
+    assert told == [("Asking channels", n, 5) for n in range(6)]
     assert [t.model for t in found] == [f"m{n}" for n in range(5)]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from newapi.base.errors import CallerError, StoreError
+from newapi.base.progress import watched
 from newapi.config.load import load
 from newapi.ops import catalog, channels, one_api
 from newapi.ops.apply import plan as planned
@@ -182,7 +183,12 @@ def test_the_log_is_taken_over_once_and_charges_nobody(here: Local, source: str)
     assert records(here) == []
     with here.db.reading() as c:
         before = users.find(c, name="ann")
-    assert {c.kind: c.new for c in take(here, source, logs_since=NOW - 30 * 86400).counts}["logs"] == 5
+    told: list[tuple[str, int, int]] = []
+    with watched(lambda *said: told.append(said)):
+        assert {c.kind: c.new for c in take(here, source, logs_since=NOW - 30 * 86400).counts}["logs"] == 5
+    lines = [(done, total) for what, done, total in told if what == "Importing lines of the log"]
+    assert ("Importing users", 0) in {(what, done) for what, done, _ in told}
+    assert lines[-1][0] == lines[-1][1] >= 5
     with here.db.reading() as c:
         assert users.find(c, name="ann") == before
     used, failed, refund, topup, signed_in = records(here)

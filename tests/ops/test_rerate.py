@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newapi.base.errors import NewapiError
+from newapi.base.progress import watched
 from newapi.billing.charge import charge
 from newapi.billing.price import Price
 from newapi.billing.quote import Call
@@ -108,6 +109,10 @@ def test_a_dry_run_says_the_same_and_does_nothing(local: Local) -> None:
     apply.apply(local, config(RIGHT), who="ann")
     before, row = balances(local), line(local, "r1")
     told = rerate(local.db, ALL, who="ann", dry_run=True)
+    progress: list[tuple[str, int, int]] = []
+    with watched(lambda *said: progress.append(said)):
+        assert rerate(local.db, ALL, who="ann", dry_run=True) == told
+    assert progress == [("Pricing requests", 0, 1)]
     assert (balances(local), line(local, "r1")) == (before, row)
     assert rerate(local.db, ALL, who="ann") == told
 

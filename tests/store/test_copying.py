@@ -9,6 +9,7 @@ import peewee
 import pytest
 
 from newapi.base.errors import StoreError
+from newapi.base.progress import watched
 from newapi.store import clock, copying, maintenance
 from newapi.store.database import Database, open_database
 from newapi.store.models import TABLES, Clock, Record, Token, User
@@ -65,7 +66,10 @@ def test_everything_is_the_same_in_the_copy(
 ) -> None:
     with database_servers.url(to, tmp_path) as url, closing(open_database(url)) as target:
         assert maintenance.strangers(target) == {}
-        copies = {copied.table: copied for copied in copying.copy(full, target)}
+        told: list[tuple[str, int, int]] = []
+        with watched(lambda *said: told.append(said)):
+            copies = {copied.table: copied for copied in copying.copy(full, target)}
+        assert [said for said in told if "records" in said[0]] == [("Copying records", n, 1100) for n in (0, 500, 1000)]
         assert everything(target) == everything(full)
         assert maintenance.strangers(target) == maintenance.strangers(full)
         assert (copies["records"].rows, copies["records"].sums["quota"]) == (1100, sum(range(10, 1110)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from newapi.base.errors import NewapiError
 from newapi.cli.commands._plan import show_plan
 from newapi.cli.output import Output, confirm, note, show
+from newapi.cli.progress import progress
 
 if TYPE_CHECKING:
     from newapi.ops.apply import Applied, NewToken
@@ -46,7 +47,8 @@ def apply_shown(
     if made.changes:
         confirm("Apply this?", yes=yes, no_input=no_input)
     with _keys_file(write_tokens) as file:
-        done = do()
+        with progress("Applying", output):
+            done = do()
         _hand_over(done.new_tokens, file, output)
         if file is not None and done.new_tokens:
             note(f"New tokens: {len(done.new_tokens)}; their keys are in {write_tokens}.")

@@ -43,11 +43,14 @@ def apply(
     """
     from newapi.cli.commands._apply import apply_shown
     from newapi.cli.commands._plan import wanted
+    from newapi.cli.progress import progress
 
-    path, declared = wanted(files, at.config)
-    there = at._replace(config=path).gateway()
+    with progress("Reading the configuration", output):
+        path, declared = wanted(files, at.config)
+        there = at._replace(config=path).gateway()
     prune, chosen = not no_prune, only or ()
-    made = there.plan(declared, prune=prune, only=chosen)
+    with progress("Comparing", output):
+        made = there.plan(declared, prune=prune, only=chosen)
     apply_shown(
         made,
         lambda: there.apply(declared, source=source, prune=prune, only=chosen, base=made.base),
@@ -63,12 +66,15 @@ def apply(
 def _check(there: Gateway, wanted: Wanted, plan: Plan) -> None:
     """Ask the channels that are to be made or changed, as they are to be; leave where one fails."""
     from newapi.cli.output import ExitCode, note
+    from newapi.cli.progress import progress
     from newapi.ops.operations.channels import ProbeDrafts
 
     names = [change.name for change in plan.changes if change.kind == "channels" and change.action != "delete"]
     specs = {name: spec for name in names if (spec := wanted.config.channels[name]).enabled}
     failed = False
-    for tested in there.do(ProbeDrafts(specs)) if specs else ():
+    with progress("Asking channels"):
+        answers = there.do(ProbeDrafts(specs)) if specs else []
+    for tested in answers:
         failed = failed or bool(tested.error)
         told = f"failed: {tested.error}" if tested.error else f"answers, {tested.ms} ms"
         note(f"Channel {tested.channel} {told}")

@@ -29,11 +29,13 @@ def diff(
 
     from newapi.cli.commands._plan import show_plan, wanted
     from newapi.cli.output import note, show
+    from newapi.cli.progress import progress
     from newapi.ops.plan_text import total
 
-    path, declared = wanted(files, at.config)
-    there = at._replace(config=path).gateway()
-    made = there.plan(declared, prune=not no_prune, only=only or ())
+    with progress("Comparing", output):
+        path, declared = wanted(files, at.config)
+        there = at._replace(config=path).gateway()
+        made = there.plan(declared, prune=not no_prune, only=only or ())
     if output is Output.TABLE:
         show_plan(made.changes, sys.stdout, summary=summary)
         note(f"Plan: {total(made)}." if made.changes else "No differences.")

@@ -55,6 +55,7 @@ def import_(
 
     from newapi.cli.commands._options import account, read, seconds
     from newapi.cli.output import confirm, note, show
+    from newapi.cli.progress import progress
     from newapi.ops.import_litellm import import_litellm, is_litellm
     from newapi.ops.importing import import_database
 
@@ -63,10 +64,11 @@ def import_(
     if write is not None and write.exists() and not dry_run:
         confirm(f"Overwrite {write}?", yes=yes, no_input=no_input)
     since = None if age is None else time.time() - age
-    if is_litellm(source):
-        done = import_litellm(local, Path(source), dry_run=dry_run, who=account())
-    else:
-        done = import_database(local, source, logs_since=since, logs_from=logs_from, dry_run=dry_run, who=account())
+    with progress("Importing", output):
+        if is_litellm(source):
+            done = import_litellm(local, Path(source), dry_run=dry_run, who=account())
+        else:
+            done = import_database(local, source, logs_since=since, logs_from=logs_from, dry_run=dry_run, who=account())
     if output in (Output.JSON, Output.TOML):
         show(
             {

@@ -83,10 +83,12 @@ def validate(
 def _online(loaded: Loaded) -> Sequence[Problem]:
     """Return what only the world outside says of a configuration."""
     from newapi.cli.output import note
+    from newapi.cli.progress import progress
     from newapi.ops.local import open_local
     from newapi.ops.online import check_online
 
-    found = check_online(open_local(loaded.path))
+    with progress("Asking upstreams"):
+        found = check_online(open_local(loaded.path))
     for told in found.notes:
         note(f"note: {told}")
     return found.problems

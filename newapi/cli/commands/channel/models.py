@@ -23,6 +23,7 @@ def models(
         newapi channel models openai-main --fetch -o name
     """
     from newapi.cli.output import show
+    from newapi.cli.progress import progress
     from newapi.ops.operations.channels import FetchModels
     from newapi.ops.upkeep import missing
     from newapi.relay.snapshot import Models, mapped
@@ -33,6 +34,7 @@ def models(
     if not fetch:
         show([{"name": m, "upstream": mapped(spec.model_mapping, m)} for m in spec.models], output)
         return
-    served, upstream = Models(spec.models), set(there.do(FetchModels(name)))
+    with progress("Asking the upstream", output):
+        served, upstream = Models(spec.models), set(there.do(FetchModels(name)))
     rows = [{"name": m, "served": m in served, "upstream": True} for m in sorted(upstream)]
     show([*rows, *({"name": m, "served": True, "upstream": False} for m in missing(channel, upstream))], output)

@@ -34,6 +34,7 @@ def test(
         newapi channel test --all -o json
     """
     from newapi.cli.output import ExitCode, show
+    from newapi.cli.progress import progress
     from newapi.ops.operations.channels import ProbeChannels
 
     if all == bool(names):
@@ -41,7 +42,8 @@ def test(
     if key is not None and (all or len(names or ()) > 1):
         raise typer.BadParameter("a key is one channel's: name it", param_hint="--key")
     there = at.gateway()
-    found = there.do(ProbeChannels(tuple(names or ()), model, stream, key))
+    with progress("Asking channels", output):
+        found = there.do(ProbeChannels(tuple(names or ()), model, stream, key))
     show([_row(t) if output is Output.TABLE else t for t in found], output)
     if any(t.error for t in found):
         raise typer.Exit(ExitCode.CHECK_FAILED)

@@ -27,6 +27,7 @@ def backup(
         newapi db backup /backup/newapi.db --yes
     """
     from newapi.cli.output import confirm, note, show
+    from newapi.cli.progress import progress
     from newapi.ops.database import backup as save
 
     db = here(config).db
@@ -35,7 +36,8 @@ def backup(
         return
     if file.exists():
         confirm(f"Overwrite {file}?", yes=yes, no_input=no_input)
-    done = save(db, file, overwrite=file.exists())
+    with progress("Copying the database", output):
+        done = save(db, file, overwrite=file.exists())
     if output is not Output.TABLE:
         show(done, output)
     note(f"Copied {db.shown} to {done.file}, {done.bytes} bytes.")

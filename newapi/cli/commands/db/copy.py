@@ -35,6 +35,7 @@ def copy(
     """
     from newapi.cli.commands._options import account
     from newapi.cli.output import confirm, note, show
+    from newapi.cli.progress import progress
     from newapi.ops.database import check_empty
     from newapi.ops.database import copy as transfer
     from newapi.ops.local import open_other
@@ -46,7 +47,8 @@ def copy(
         note(f"Would copy {local.db.shown} to {target.shown}.")
         return
     confirm(f"Copy everything in {local.db.shown} to {target.shown}?", yes=yes, no_input=no_input)
-    done = transfer(local.db, target, who=account())
+    with progress("Copying the database", output):
+        done = transfer(local.db, target, who=account())
     if output is not Output.TABLE:
         show(done, output)
     else:

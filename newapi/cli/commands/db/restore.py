@@ -26,6 +26,7 @@ def restore(
     """
     from newapi.cli.commands._options import account
     from newapi.cli.output import confirm, note
+    from newapi.cli.progress import progress
     from newapi.ops.database import restore as put_back
     from newapi.store.maintenance import check_backup
 
@@ -35,5 +36,6 @@ def restore(
         note(f"Would replace {db.shown} by {file} (schema {schema}).")
         return
     confirm(f"Replace everything in {db.shown} by {file}?", yes=yes, no_input=no_input)
-    saved = put_back(db, file, who=account())
+    with progress("Restoring the database"):
+        saved = put_back(db, file, who=account())
     note(f"Restored {file}; the database before is {saved.file}.")

@@ -41,6 +41,7 @@ def rerate(
 
     from newapi.cli.commands._options import read, seconds
     from newapi.cli.output import confirm, note, show
+    from newapi.cli.progress import progress
     from newapi.ops.operations.kept import RepriceLog
     from newapi.store.ledger import RecordFilter
 
@@ -49,7 +50,8 @@ def rerate(
     wanted = RecordFilter(since=now - age, model=model, channel=channel, token=token, user=user, group=group)
     wanted = replace(wanted, until=now if end is None else now - end)
     there = at.gateway()
-    planned = there.do(RepriceLog(wanted, dry_run=True))
+    with progress("Pricing requests", output):
+        planned = there.do(RepriceLog(wanted, dry_run=True))
     show(_rows(planned) if output is Output.TABLE else planned, output)
     for why, number in sorted(planned.kept.items()):
         note(f"{_requests(number)} left at the price that is there: {why}.")
@@ -61,7 +63,8 @@ def rerate(
         note(f"Would change {told}.")
         return
     confirm(f"Change {told}?", yes=yes, no_input=no_input)
-    done = there.do(RepriceLog(wanted))
+    with progress("Pricing requests", output):
+        done = there.do(RepriceLog(wanted))
     note(f"Changed {_requests(done.changed)}: {_money(done.after - done.before, sign=True)}.")
 
 
