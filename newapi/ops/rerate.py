@@ -23,8 +23,9 @@ from newapi.relay.build import price_book
 from newapi.store import audit, rerating
 from newapi.store import snapshot as store_snapshot
 from newapi.store.database import Database
-from newapi.store.ledger import RecordFilter, StoredRecord, count_records, last_record_id, query_records
+from newapi.store.ledger import RecordFilter, StoredRecord, last_record_id, query_records
 from newapi.store.rerating import Repriced
+from newapi.store.usage import count_records
 
 _CHUNK = 200
 """Lines that are read, and changed, at once."""
