@@ -87,7 +87,7 @@ def decide(asked: Asked, *, tokens: int = 0) -> Said:
         cities = ("Paris", "Rome") if "parallel" in told else ("Paris",)
         said.calls = tuple((name, msgspec.json.encode({"city": c, "unit": "c"}).decode()) for c in cities)
         said.pieces = []
-    dictated = tuple((m[1], m[2]) for m in _CALL.finditer(asked.text) if m[1] in asked.tools)
+    dictated = tuple((m[1], m[2]) for m in _CALL.finditer(asked.text) if m[1] in asked.tools and _is_json(m[2]))
     if dictated and not asked.results:
         said.calls, said.pieces = dictated, []
     if "reason" in told or (asked.thinking and "noreason" not in told):
@@ -99,6 +99,14 @@ def decide(asked: Asked, *, tokens: int = 0) -> Said:
     said.gap = float(told["gap"] or 3) if "gap" in told else 0.0
     said.cut = "cut" in told
     return said
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def fragments(text: str) -> list[str]:

@@ -278,10 +278,7 @@ def _gemini_cli(to: Target) -> Settings:
     # Its own default is to choose between models of Google's; a choice of one's own is asked for as it is.
     said = {"security": {"auth": {"selectedType": "gemini-api-key"}}, "model": {"name": to.model}}
     files = (Edit("~/.gemini/settings.json", "json", said), Edit("~/.gemini/.env", "dotenv", env))
-    notes = (
-        "Gemini CLI reads .env in folders it trusts alone: elsewhere, as in scripts, `gemini --skip-trust`, or the "
-        "variables in the environment",
-    )
+    notes = ("Gemini CLI reads .env in folders alone that it trusts: in scripts, `gemini --skip-trust`",)
     return Settings("gemini-cli", env, files, ("gemini",), notes)
 
 

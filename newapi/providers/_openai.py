@@ -48,6 +48,7 @@ SUFFIXES = ("-high", "-minimal", "-low", "-medium", "-none", "-xhigh")
 """Ends of a model's name that say an effort, as New API reads them."""
 
 _REASONERS = ("o1", "o3", "o4", "gpt-5", "gpt-6")
+_OWN = ("gpt-", "chatgpt-", "o1", "o3", "o4")
 _NO_EFFORT = ("o1-mini", "o1-preview", "gpt-5-chat")
 _NO_DEVELOPER = ("o1-mini", "o1-preview")
 
@@ -65,6 +66,29 @@ def usage_in_stream(body: Body, *, wanted: bool = True) -> None:
     said = cast("dict[str, Any]", options) if isinstance(options, dict) else {}
     if said.get("include_usage") is not True:
         body.set("stream_options", {**said, "include_usage": True})
+
+
+def drop_cache_marks(body: Body, model: str) -> None:
+    """Take `cache_control` out of a chat request for one of OpenAI's models: they cache by themselves, and refuse it.
+
+    Clients say it of models that they think are Claude's, by the name they asked for (opencode).
+    """
+    if not model.startswith(_OWN):
+        return
+    for key in ("messages", "tools"):
+        raw = body.raw(key)
+        if raw is not None and b'"cache_control"' in raw:
+            body.set(key, _unmarked(body.get(key)))
+
+
+def _unmarked(value: object) -> object:
+    """Return messages, parts or tools without their marks; what tools are given and answer stays as it is."""
+    if isinstance(value, list):
+        return [_unmarked(v) for v in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    said = {k: v for k, v in cast("dict[str, Any]", value).items() if k != "cache_control"}
+    return {**said, "content": _unmarked(said["content"])} if isinstance(said.get("content"), list) else said
 
 
 def effort_suffix(model: str, suffixes: tuple[str, ...] = SUFFIXES) -> tuple[str, str]:

@@ -25,6 +25,7 @@ def edit(body: Body, target: Target) -> Target:
     """Put the request right for the models that think, and ask for the usage of a stream."""
     if target.format in ("openai_chat", "openai_completions"):
         openai.usage_in_stream(body)
+        openai.drop_cache_marks(body, target.model)
     return openai.reasoner_rules(body, target)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from newapi.mock import anthropic, gemini, openai, responses
-from newapi.mock.script import SIGNATURE, Refused
+from newapi.mock.script import SIGNATURE, Asked, Refused, decide
 
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CAPITAL = {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}}
@@ -160,3 +160,41 @@ def test_gemini_refuses(name: str) -> None:
     with pytest.raises(Refused) as caught:
         gemini.read(body, "gemini-2.5-flash", stream=False)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ('Read. mock:call read {"path": "a b"}', (("read", '{"path": "a b"}'),)),
+        ('mock:call read {}\nmock:call write {"x": {}}\n', (("read", "{}"), ("write", '{"x": {}}'))),
+        ('mock:call other {"path": "a"}', ()),
+        ("mock:call read {broken}", ()),
+    ],
+)
+def test_a_call_may_be_dictated(text: str, calls: tuple[tuple[str, str], ...]) -> None:
+    asked = Asked("m", stream=False, text=text, tools=("read", "write"))
+    assert decide(asked).calls == calls
+    asked.results = 1
+    assert decide(asked).calls == ()
+
+
+@pytest.mark.parametrize("name", ["a.b", "x" * 65, "", None])
+def test_a_tools_name_is_of_few_characters(name: object) -> None:
+    tool = {"name": name, "parameters": TOOL}
+    with pytest.raises(Refused):
+        openai.read(chat(tools=[{"type": "function", "function": tool}]))
+    with pytest.raises(Refused):
+        responses.read({"model": "gpt-5-mini", "input": "x", "tools": [{"type": "function", **tool}]})
+
+
+def test_a_user_is_short() -> None:
+    with pytest.raises(Refused, match="maximum length 64"):
+        responses.read({"model": "gpt-5-mini", "input": "x", "user": "u" * 65})
+
+
+def test_gemini_searches_or_calls() -> None:
+    tools = [{"functionDeclarations": [{"name": "f"}]}, {"googleSearch": {}}]
+    body = {"contents": [{"parts": [{"text": "x"}]}], "tools": tools}
+    with pytest.raises(Refused, match="cannot be combined"):
+        gemini.read(body, "gemini-2.5-flash", stream=False)
+    assert gemini.read(body, "gemini-3-pro", stream=False).tools == ("f",)

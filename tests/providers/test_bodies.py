@@ -14,6 +14,16 @@ SYSTEM = {"role": "system", "content": "S"}
 DEVELOPER = {"role": "developer", "content": "S"}
 USER = {"role": "user", "content": "x"}
 ASK = {"messages": [USER]}
+MARK = {"cache_control": {"type": "ephemeral"}}
+SCHEMA = {"type": "object", "properties": {"cache_control": {"type": "string"}}}
+MARKED = {
+    "messages": [{**USER, **MARK}, {"role": "user", "content": [{"type": "text", "text": "x", **MARK}]}],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}, **MARK}],
+}
+UNMARKED = {
+    "messages": [USER, {"role": "user", "content": [{"type": "text", "text": "x"}]}],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}],
+}
 
 CHAT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     # OpenAI's thinking models
@@ -38,6 +48,10 @@ CHAT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("ai360", {"model": "m", "stream": True}, {"model": "m", "stream": True}),
     ("submodel", {"model": "m", "stream": True}, {"model": "m", "stream": True, **USAGE}),
     ("minimax", {"model": "m", "stream": True}, {"model": "m", "stream": True, **USAGE}),
+    # marks of what to cache
+    ("openai", {"model": "gpt-4o", **MARKED}, {"model": "gpt-4o", **UNMARKED}),
+    ("azure", {"model": "gpt-4o", **MARKED}, {"model": "gpt-4o", **UNMARKED}),
+    ("openai", {"model": "claude-sonnet-5", **MARKED}, {"model": "claude-sonnet-5", **MARKED}),
     # unknown keys are the caller's business
     ("openai", {"model": "m", "made_up": {"a": 1}}, {"model": "m", "made_up": {"a": 1}}),
     # DeepSeek
