@@ -1,9 +1,14 @@
 """What the live stream costs a busy server: CPU a request with nobody and with ten viewers. Reports; asserts nothing.
 
-    python tests/bench/stream.py --tools DIR [--rounds 5] [--seconds 5] [--viewers 10]
+    python tests/bench/stream.py --tools DIR [--rounds 15] [--rate 400] [--seconds 3] [--viewers 10]
 
-DIR holds `mockllm` and `lg`, as for gateway.py. One server; rounds without and with viewers alternate, so that a machine
-that slows down slows both. Viewers read everything, in a process of their own.
+DIR holds `mockllm` and `lg`, as for gateway.py. Short rounds without and with viewers alternate in one server, each pair
+the other way round than the one before, so that a machine that slows down slows both. Requests come at a fixed rate: a
+server that is asked as fast as it answers works in bigger portions the slower the clients are. The server's CPU time is
+counted, in nanoseconds, not the clock. What the viewers cost is a share of a CPU, and so of what a server can do that has
+one: what is told of a second is bounded. Nobody is told anything as soon as nobody watches: a server otherwise goes on
+for a minute, for who comes back, and rounds without viewers would pay for those before. Viewers read everything, in a
+process of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +26,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.gateway import BODY, CONFIG, MOCK_PORT, TOKEN, load, running
+from tests.bench.gateway import BODY, CONFIG, MOCK_PORT, TOKEN, running
+
+SERVER = [
+    *(sys.executable, "-c"),
+    "from newapi.server import live; live.LINGER_SECONDS = 0.0; from newapi.__main__ import main; main()",
+]
 
 
 async def view(server: str, number: int) -> None:
@@ -53,8 +63,17 @@ def viewers(server: str, number: int) -> Iterator[None]:
 
 def cpu(pid: int) -> float:
     """Return the CPU seconds a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def load(tools: Path, url: str, body: Path, rate: int, seconds: int) -> None:
+    """Ask so many requests a second for so many seconds."""
+    argv = ["taskset", "-c", "1", str(tools / "lg"), "-url", url, "-c", "32", "-rate", str(rate), "-warm", "0s"]
+    argv += ["-n", str(rate * seconds), "-H", f"Authorization: Bearer {TOKEN}", "-body", f"@{body}"]
+    got = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+    if got["bad"]:
+        raise SystemExit(f"answered badly: {got}")
 
 
 def idle(pid: int, seconds: int) -> float:
@@ -67,8 +86,9 @@ def idle(pid: int, seconds: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tools", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rate", type=int, default=400, help="requests a second")
+    parser.add_argument("--seconds", type=int, default=3, help="of each round")
     parser.add_argument("--viewers", type=int, default=10)
     parser.add_argument("--view", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -87,29 +107,24 @@ def main() -> int:
         url = "http://127.0.0.1:3100/v1/chat/completions"
         server = f"unix:{here / 'newapi.sock'}"
         figures: dict[str, list[float]] = {"nobody": [], "viewers": []}
-        rates: list[float] = []
         shares: dict[str, float] = {}
-        with running(mock, MOCK_PORT, 1), running([*newapi, "serve"], 3100, 0, env) as pid:
+        with running(mock, MOCK_PORT, 1), running([*SERVER, "serve"], 3100, 0, env) as pid:
             time.sleep(3)
-            shares["nobody"] = idle(pid, args.seconds)
-            with viewers(server, args.viewers):
-                shares["viewers"] = idle(pid, args.seconds)
-            for _ in range(args.rounds):
-                for who, measured in figures.items():
+            for who, number in {"nobody": 0, "viewers": args.viewers}.items():
+                with viewers(server, number):
+                    shares[who] = idle(pid, 10)
+            for number in range(args.rounds):
+                for who in ("nobody", "viewers") if number % 2 else ("viewers", "nobody"):
                     with viewers(server, args.viewers if who == "viewers" else 0):
-                        got = load(args.tools, url, TOKEN, pid, body, stream=False, seconds=args.seconds)
-                    if got["bad"]:
-                        raise SystemExit(f"answered badly: {got}")
-                    measured.append(got["cpu_s_per_1k"])
-                    rates.append(got["rps"])
+                        before = cpu(pid)
+                        load(args.tools, url, body, args.rate, args.seconds)
+                        figures[who].append((cpu(pid) - before) / args.seconds)
     for who, values in figures.items():
-        print(
-            f"{who:8} idle {shares[who]:.2%} of a CPU; CPU-seconds per 1,000: {statistics.median(values):.4f}  {values}"
-        )
-    ratio = statistics.median(b / a for a, b in zip(figures["nobody"], figures["viewers"], strict=True))
-    print(
-        f"{args.viewers} viewers / nobody, median of the rounds' ratios: {ratio:.4f}; {statistics.median(rates):.0f} req/s"
-    )
+        busy = statistics.median(values)
+        print(f"{who:8} idle {shares[who]:.2%} of a CPU; at {args.rate} requests a second, median: {busy:.2%}")
+    costs = [b - a for a, b in zip(figures["nobody"], figures["viewers"], strict=True)]
+    low, middle, high = statistics.quantiles(costs, n=4)
+    print(f"{args.viewers} viewers cost {middle:.2%} of a CPU; half of the pairs say {low:.2%} to {high:.2%}")
     return 0
 
 
