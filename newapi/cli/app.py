@@ -30,6 +30,7 @@ from newapi.base.errors import NewapiError
 from newapi.cli.commands._gateway import Where
 from newapi.cli.mistakes import no_such_command, wrong_usage
 from newapi.cli.output import ExitCode, fail, note, say, wants_json
+from newapi.cli.plain import lighten
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = "Examples:"
@@ -63,7 +64,7 @@ class Command(typer.core.TyperCommand):
     """A command whose help begins with its examples, and which knows the options that all have."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return [*self.params, *_common_options(), *super().get_params(ctx)[len(self.params) :]]
+        return lighten([*self.params, *_common_options(), *super().get_params(ctx)[len(self.params) :]])
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         text, examples = split_examples(self.help or "")
@@ -98,6 +99,9 @@ class Group(typer.core.TyperGroup):
     def alone(self) -> str:
         """The command that runs when none is said, or ""."""
         return _ALONE if _ALONE in _found(self.folder) else ""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return lighten(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(_found(self.folder))

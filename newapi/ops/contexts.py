@@ -13,7 +13,6 @@ from newapi import secrets
 from newapi.base.errors import ConfigError, Conflict, NewapiError, NotFound, Problem
 from newapi.base.nearest import did_you_mean
 from newapi.base.secret import Secret
-from newapi.ops.toml import key, value_of
 
 LOCAL = "local"
 """The name of this machine's gateway, which is always there."""
@@ -140,6 +139,8 @@ def _entry(name: str) -> str:
 
 
 def _save(contexts: Contexts) -> None:
+    from newapi.ops.toml import key, value_of  # noqa: PLC0415  (every command reads contexts, and few save any)
+
     text = f"current = {value_of('', contexts.current)}\n"
     for name, context in contexts.contexts.items():
         text += f"\n[contexts.{key(name)}]\n"

@@ -17,7 +17,7 @@ from newapi.config.findings import Places
 from newapi.config.load import Loaded
 from newapi.config.schema import Config, TokenSpec
 from newapi.ops import apply as applying
-from newapi.ops import channels, export, history, live_database, logs, tokens
+from newapi.ops import channels, export, history, logs, tokens
 from newapi.ops.apply import Applied
 from newapi.ops.channels import ChannelView
 from newapi.ops.history import Generation
@@ -223,9 +223,13 @@ class LocalGateway:
         return operation.run(self._local, self._who)
 
     def watch(self, topics: Collection[Topic] = TOPICS, range: Range = "15m") -> AsyncGenerator[Told]:
+        from newapi.ops import live_database  # noqa: PLC0415  (asyncio: most commands watch nothing)
+
         return live_database.watch(self._db, topics=topics, range=range)
 
     def series(self, range: Range) -> Series:
+        from newapi.ops import live_database  # noqa: PLC0415
+
         return live_database.series(self._db, range)
 
     def _with(self, wanted: Wanted) -> Local:

@@ -1,10 +1,14 @@
-"""Asks a running server whether it lives, and whether it can serve."""
+"""Asks a running server whether it lives, and whether it can serve: the whole command in little time, for it is asked
+every few seconds where a container's health is.
+"""
 
 from __future__ import annotations
 
+import socket
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Literal
-
-import httpx
+from urllib.parse import urlsplit
 
 from newapi.base.errors import NewapiError
 from newapi.ops.tunnel import reached
@@ -30,20 +34,42 @@ def ask(listen: str, check: Check, *, timeout: float = 5.0) -> None:
         NotHealthy: It does not answer, or says anything else.
         NoTunnel: ssh does not get there.
     """
-    listen, named = reached(listen), listen
-    url, path = base_url(listen), listen.removeprefix("unix:") if listen.startswith("unix:") else None
-    # Without TLS no certificates are read, which takes longer than an answer does.
-    transport = None if url.startswith("https:") else httpx.HTTPTransport(uds=path, verify=False)
+    path = reached(listen)
+    connection = _connection(base_url(path), path.removeprefix("unix:") if path.startswith("unix:") else "", timeout)
     try:
-        # No proxy of the environment: the server is this machine's, or the URL is said.
-        with httpx.Client(transport=transport, timeout=timeout, trust_env=False) as client:
-            answer = client.get(f"{url}/health/{check}")
-    except httpx.TimeoutException:
-        raise NotHealthy(f"{named} did not answer within {timeout:g} seconds") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotHealthy(f"{named} does not answer: {error}") from None
-    if answer.status_code != httpx.codes.OK:
-        raise NotHealthy(f"{named} is not {check}: it answered {answer.status_code}")
+        connection.request("GET", f"{urlsplit(base_url(path)).path}/health/{check}")
+        status = connection.getresponse().status
+    except TimeoutError:
+        raise NotHealthy(f"{listen} did not answer within {timeout:g} seconds") from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise NotHealthy(f"{listen} does not answer: {error}") from None
+    finally:
+        connection.close()
+    if status != HTTPStatus.OK:
+        raise NotHealthy(f"{listen} is not {check}: it answered {status}")
+
+
+def _connection(url: str, path: str, timeout: float) -> HTTPConnection:
+    """Return what asks a server, on a Unix socket where there is a `path`. No proxy of the environment is used."""
+    if path:
+        return _Unix(path, timeout)
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    try:
+        return kind(parts.hostname or "", parts.port, timeout=timeout)
+    except (ValueError, HTTPException) as error:
+        raise NotHealthy(f"{url} is no server's: {error}") from None
+
+
+class _Unix(HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 def base_url(listen: str) -> str:

@@ -13,9 +13,8 @@ from newapi import __version__
 from newapi.ops.apply import plan
 from newapi.ops.channels import list_channels
 from newapi.ops.health import NotHealthy, ask
-from newapi.ops.local import Local
+from newapi.ops.local import Local, admin_socket
 from newapi.ops.processes import Worker
-from newapi.ops.workers import running
 from newapi.store import clock
 from newapi.store.ledger import RecordFilter
 from newapi.store.usage import count_records, sums
@@ -91,5 +90,10 @@ def _serves(listen: str, timeout: float) -> bool:
 
 
 def _workers(local: Local, timeout: float) -> tuple[Worker, ...]:
+    socket = admin_socket(local.config.server, local.path)
+    if socket is None or not socket.exists():
+        return ()
+    from newapi.ops.workers import running  # noqa: PLC0415  (httpx takes longer than all the rest)
+
     found = running(local, timeout=timeout)
     return found.workers if found is not None else ()

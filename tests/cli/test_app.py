@@ -249,12 +249,34 @@ def test_nothing_heavy_is_imported(argv: list[str]) -> None:
     assert done.returncode == 0
 
 
-def test_version_loads_no_database_driver() -> None:
-    done = run("version", env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"})
-    assert done.returncode == 0
+ALMOST_ALWAYS = ("pydantic", "httpx", "litestar", "uvicorn", "textual", "rich", "keyring", "tomlkit", "aiohttp")
+"""What no everyday command loads whose output is plain, and that asks no server."""
+DATABASE = ("peewee", "psycopg", "pymysql", "cryptography", "newapi.store.database")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "not_either"),
+    [
+        ("version", 0, DATABASE),
+        ("config path", 0, DATABASE),
+        ("context list", 0, DATABASE),
+        ("health --timeout 2s", 1, DATABASE),
+        ("token list", 0, ()),
+        ("channel list -o json", 0, ()),
+        ("status", 0, ()),
+        ("logs --since 1h", 0, ()),
+    ],
+)
+def test_an_everyday_command_loads_what_it_needs(
+    argv: str, code: int, not_either: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[server]\nlisten = "127.0.0.1:1"\ndatabase = "sqlite:///newapi.db"\n')
+    done = run(*argv.split(), env={**os.environ, "NEWAPI_CONFIG": str(config), "PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.returncode == code, done.stderr
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "newapi.store.migrations" in loaded
-    assert not loaded & {"peewee", "psycopg", "pymysql", "cryptography", "litestar"}
+    assert "newapi.cli.app" in loaded
+    assert not loaded & {*ALMOST_ALWAYS, *not_either}
 
 
 def test_importing_the_package_costs_nothing() -> None:

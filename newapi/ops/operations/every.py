@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from newapi.ops.operations import Operation, board, channels, kept, reading, tokens, users, whole
+from newapi.ops.operations import Operation, board, channels, kept, notices, reading, tokens, users, whole
 
 ALL: tuple[type[Operation[Any]], ...] = (
     *tokens.OPERATIONS,
@@ -14,5 +14,6 @@ ALL: tuple[type[Operation[Any]], ...] = (
     *kept.OPERATIONS,
     *board.OPERATIONS,
     *whole.OPERATIONS,
+    *notices.OPERATIONS,
 )
 """In no order that means anything."""

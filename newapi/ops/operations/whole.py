@@ -1,15 +1,11 @@
-"""The gateway as a whole: how it does, and whom it tells. Its file is read anew, as it is at that moment."""
+"""The gateway as a whole: how it does, and where it is. Its file is read anew, as it is at that moment."""
 
 from __future__ import annotations
 
-import time
-from typing import ClassVar
-
 from msgspec import Struct
 
-from newapi.ops import notices, status
+from newapi.ops import status
 from newapi.ops.local import Local, reopened
-from newapi.ops.notices import Given, Receiver
 from newapi.ops.status import Status
 
 
@@ -30,25 +26,4 @@ class ShowAddress(Struct, frozen=True):
         return server.public_url or server.listen
 
 
-class ListNotices(Struct, frozen=True):
-    """List who is told when something needs a look, and of what."""
-
-    def run(self, local: Local, who: str) -> list[Receiver]:
-        """Do `ops.notices.receivers`."""
-        return notices.receivers(reopened(local).config)
-
-
-class TryNotices(Struct, frozen=True):
-    """Tell receivers something that does not matter; none named is all."""
-
-    SECONDS: ClassVar[float] = 600.0
-    """Each may take its time, and they are told one after the other."""
-    names: tuple[str, ...] = ()
-
-    def run(self, local: Local, who: str) -> list[Given]:
-        """Do `ops.notices.test`."""
-        now = reopened(local)
-        return notices.test(now.config, now.resolve, self.names, now=time.time())
-
-
-OPERATIONS = (ShowStatus, ShowAddress, ListNotices, TryNotices)
+OPERATIONS = (ShowStatus, ShowAddress)

@@ -16,6 +16,6 @@ def list(
         newapi notice list -o name
     """
     from newapi.cli.output import show
-    from newapi.ops.operations.whole import ListNotices
+    from newapi.ops.operations.notices import ListNotices
 
     show(at.gateway().do(ListNotices()), output)

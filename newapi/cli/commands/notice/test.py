@@ -22,7 +22,7 @@ def test(
         newapi notice test ops
     """
     from newapi.cli.output import ExitCode, note
-    from newapi.ops.operations.whole import TryNotices
+    from newapi.ops.operations.notices import TryNotices
 
     done = at.gateway().do(TryNotices(tuple(names or ())))
     for given in done:
