@@ -64,16 +64,8 @@ def _factors(price: Price, usage: Usage, group_ratio: Decimal, call: Call) -> di
     """Return New API's names for what goes into the bill; numbers as it shows them, for people and for scripts."""
     tier = price.tier_for(usage.prompt)
     rates = price.rates if tier is None else tier.rates
-    base = rates.input
-
-    def over(rate: Decimal, base: Decimal = base) -> float:
-        return float(rate / base) if base else 0.0
-
     factors: dict[str, Any] = {
-        "model_ratio": float(base),
-        "completion_ratio": over(rates.output),
-        "cache_ratio": over(rates.cache_read),
-        "cache_creation_ratio": over(rates.cache_write),
+        **rates.shown,
         "model_price": -1 if price.per_call is None else float(price.per_call),
         "group_ratio": float(group_ratio),
         "cache_tokens": usage.cache_read,
@@ -87,12 +79,12 @@ def _factors(price: Price, usage: Usage, group_ratio: Decimal, call: Call) -> di
     if usage.cache_write_1h:
         factors |= {
             "cache_creation_tokens_5m": usage.cache_write_5m,
-            "cache_creation_ratio_5m": over(rates.cache_write),
+            "cache_creation_ratio_5m": rates.over(rates.cache_write),
             "cache_creation_tokens_1h": usage.cache_write_1h,
-            "cache_creation_ratio_1h": over(rates.cache_write_1h),
+            "cache_creation_ratio_1h": rates.over(rates.cache_write_1h),
         }
     if usage.input_image:
-        factors |= {"image": True, "image_ratio": over(rates.image), "image_output": usage.input_image}
+        factors |= {"image": True, "image_ratio": rates.over(rates.image), "image_output": usage.input_image}
     if by_sound(usage, price, call):
         factors |= {
             "audio": True,
@@ -100,8 +92,8 @@ def _factors(price: Price, usage: Usage, group_ratio: Decimal, call: Call) -> di
             "audio_output": usage.output_audio,
             "text_input": usage.prompt - usage.input_audio,
             "text_output": usage.completion - usage.output_audio,
-            "audio_ratio": over(rates.audio),
-            "audio_completion_ratio": over(rates.audio_output, rates.audio),
+            "audio_ratio": rates.over(rates.audio),
+            "audio_completion_ratio": float(rates.audio_output / rates.audio) if rates.audio else 0.0,
         }
     elif usage.input_audio and price.audio_input_usd is not None:
         factors |= {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from unicodedata import category
 
 from newapi.base.units import QUOTA_PER_USD, Quota
@@ -131,10 +131,10 @@ class TextCounter:
     Short texts are counted when someone asks, long ones in batches on the way, so that the memory stays flat.
     """
 
-    __slots__ = ("_before", "_pieces", "_score", "_size", "_weights")
+    __slots__ = ("_before", "_model", "_pieces", "_score", "_size")
 
     def __init__(self, model: str) -> None:
-        self._weights = _weights(model)
+        self._model = model
         self._pieces: list[str] = []
         self._size = 0
         self._score = 0
@@ -154,7 +154,7 @@ class TextCounter:
 
     def _count(self) -> None:
         if self._pieces:
-            score, self._before = _score("".join(self._pieces), self._weights, self._before)
+            score, self._before = _score("".join(self._pieces), _weights(self._model), self._before)
             self._score += score
             self._pieces.clear()
             self._size = 0
@@ -284,12 +284,13 @@ def reserve_amount(
         call: What else the price depends on.
     """
     call = call or Call()
-    with localcontext(EXACT):
-        if price.per_call is not None:
-            return Quota(int(price.per_call * picture_ratio(price.model, call) * QUOTA_PER_USD * group_ratio))
-        if call.endpoint in PICTURES:
-            max_output = max_output or PICTURE_OUTPUT
-        rates = price.rates_for(prompt_tokens)
-        answer = rates.input if rates.input > ZERO else rates.output
-        amount = max(prompt_tokens, MINIMUM_PROMPT) * rates.input + max_output * answer
-        return Quota(int(amount * group_ratio))
+    multiply = EXACT.multiply
+    if price.per_call is not None:
+        amount = multiply(multiply(price.per_call, picture_ratio(price.model, call)), QUOTA_PER_USD)
+        return Quota(int(multiply(amount, group_ratio)))
+    if call.endpoint in PICTURES:
+        max_output = max_output or PICTURE_OUTPUT
+    rates = price.rates_for(prompt_tokens)
+    answer = rates.input if rates.input > ZERO else rates.output
+    prompt = multiply(max(prompt_tokens, MINIMUM_PROMPT), rates.input)
+    return Quota(int(multiply(EXACT.add(prompt, multiply(max_output, answer)), group_ratio)))

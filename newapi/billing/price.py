@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -14,10 +16,11 @@ HOUR_OVER_5M = Decimal("1.6")
 
 EXACT = Context(prec=200, traps=[DivisionByZero, InvalidOperation, Overflow])
 """Digits enough for every product and sum here: a ratio may have 17, a rate is a product of four of them, and the
-default of 28 would round before a bill does. For `decimal.localcontext`."""
+default of 28 would round before a bill does. Its methods cost a third of `decimal.localcontext`, which is for longer
+formulas."""
 
 
-class Rates(Struct, frozen=True):
+class Rates(Struct, frozen=True, dict=True):
     """Quota for each token of a bucket. 1 is two US dollars a million tokens: New API's model ratio."""
 
     input: Decimal
@@ -28,6 +31,20 @@ class Rates(Struct, frozen=True):
     image: Decimal
     audio: Decimal
     audio_output: Decimal
+
+    @cached_property
+    def shown(self) -> Mapping[str, float]:
+        """The ratios that every bill shows, under New API's names."""
+        return {
+            "model_ratio": float(self.input),
+            "completion_ratio": self.over(self.output),
+            "cache_ratio": self.over(self.cache_read),
+            "cache_creation_ratio": self.over(self.cache_write),
+        }
+
+    def over(self, rate: Decimal) -> float:
+        """Return a rate as people see it: over that of the prompt."""
+        return float(rate / self.input) if self.input else 0.0
 
 
 class PriceTier(Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, localcontext
+from functools import reduce
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -79,8 +80,7 @@ class Line(Struct, frozen=True):
     @property
     def quota(self) -> Decimal:
         """What the line comes to, not rounded."""
-        with localcontext(EXACT):
-            return self.count * self.rate * self.factor
+        return EXACT.multiply(EXACT.multiply(self.count, self.rate), self.factor)
 
 
 def quote(price: Price, usage: Usage, group_ratio: Decimal = ONE, *, call: Call | None = None) -> list[Line]:
@@ -89,25 +89,23 @@ def quote(price: Price, usage: Usage, group_ratio: Decimal = ONE, *, call: Call 
     Only what is there has a line. The rules of a whole bill (no token, no charge; at least 1) are `charge`'s.
     """
     call = call or Call()
-    with localcontext(EXACT):
-        factor = group_ratio
-        for value in call.multipliers.values():
-            factor *= value if value > 0 else ONE
-        if price.per_call is not None:
-            rate = price.per_call * picture_ratio(price.model, call) * QUOTA_PER_USD
-            lines = [("call", "call", max(1, call.n) if call.endpoint in PICTURES else 1, rate)]
-        elif by_sound(usage, price, call):
-            lines = _sound_lines(usage, price)
-        else:
-            lines = _token_lines(usage, price)
-        lines += _tool_lines(usage, price, call)
-        return [Line(what, unit, count, rate, factor) for what, unit, count, rate in lines if count > 0]
+    factor = group_ratio
+    for value in call.multipliers.values():
+        factor = EXACT.multiply(factor, value if value > 0 else ONE)
+    if price.per_call is not None:
+        rate = EXACT.multiply(EXACT.multiply(price.per_call, picture_ratio(price.model, call)), QUOTA_PER_USD)
+        lines = [("call", "call", max(1, call.n) if call.endpoint in PICTURES else 1, rate)]
+    elif by_sound(usage, price, call):
+        lines = _sound_lines(usage, price)
+    else:
+        lines = _token_lines(usage, price)
+    lines += _tool_lines(usage, price, call)
+    return [Line(what, unit, count, rate, factor) for what, unit, count, rate in lines if count > 0]
 
 
 def total(lines: Iterable[Line]) -> Decimal:
     """Return what `lines` come to, every digit of it."""
-    with localcontext(EXACT):
-        return sum((line.count * line.rate * line.factor for line in lines), ZERO)
+    return reduce(EXACT.add, (line.quota for line in lines), ZERO)
 
 
 def plain(number: Decimal) -> str:
@@ -163,7 +161,7 @@ def _token_lines(usage: Usage, price: Price) -> list[_Draft]:
     rates = price.rates_for(usage.prompt)
     sound = rates.input
     if price.audio_input_usd is not None:
-        sound = price.audio_input_usd * QUOTA_PER_USD / _PER_MILLION
+        sound = EXACT.divide(EXACT.multiply(price.audio_input_usd, QUOTA_PER_USD), _PER_MILLION)
     return [
         ("input", "token", usage.input, rates.input),
         ("cache_read", "token", usage.cache_read, rates.cache_read),

@@ -133,7 +133,8 @@ class Failover:
         for model in (self._model, *fallbacks):
             self._asked = False
             while True:
-                passed, found = Passed(), list[Candidate]()
+                passed = Passed()
+                found: list[Candidate] = []
                 yield from self._of_model(model, passed, found)
                 if passed.until:
                     self._passed.note(passed.until, full=passed.full)
