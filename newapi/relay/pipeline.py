@@ -88,6 +88,7 @@ class _Run:
     def __init__(self, ingress: Ingress, gateway: Gateway, sink: Sink) -> None:
         self.ingress = ingress
         self.gateway = gateway
+        self.loop = asyncio.get_running_loop()
         self.snapshot = gateway.snapshot
         """What was in force when it came: what is applied meanwhile is for those that come after it."""
         self.sink = sink
@@ -221,7 +222,7 @@ class _Run:
                     failover.skip(candidate)
                     continue
                 channel, key = self.asked = candidate.channel, candidate.key
-                self.began = asyncio.get_running_loop().time()
+                self.began = self.loop.time()
                 self.began_at = gateway.clock()
                 gateway.figures.began(channel.id)
                 try:
@@ -299,7 +300,7 @@ class _Run:
 
     def _note(self, channel: Channel, key: int, error: NewapiError | None) -> None:
         assert self.order is not None  # noqa: S101
-        ms = round((asyncio.get_running_loop().time() - self.began) * 1000)
+        ms = round((self.loop.time() - self.began) * 1000)
         gateway, order, position = self.gateway, self.order, channel.positions[key]
         model = order.peek.model
         other = model if order.asked_model else ""
@@ -335,7 +336,7 @@ class _Run:
         """Note that an attempt has got its first token now, or its whole answer."""
         assert self.order is not None  # noqa: S101
         gateway, peek = self.gateway, self.order.peek
-        seconds = asyncio.get_running_loop().time() - self.began
+        seconds = self.loop.time() - self.began
         gateway.figures.took(channel.id, peek.model, peek.stream, seconds, gateway.clock())
 
     # -- one attempt -------------------------------------------------------------------
@@ -397,7 +398,6 @@ class _Run:
             await self.sink.end(data)
             return
         stream = answer.stream()
-        loop = asyncio.get_running_loop()
         held = b""
         self.gateway.tally.streams += 1
         try:
@@ -414,7 +414,7 @@ class _Run:
                         held = out  # an announcement alone: the next event may be an error, and another channel better
                         continue
                     held = b""
-                    self.meter.first_at = loop.time()
+                    self.meter.first_at = self.loop.time()
                     self._took(self.prepared.channel)
                     await self._begin(reply)
                 if out:

@@ -40,11 +40,11 @@ class RelayApp:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         line = line_of(scope)
-        sink = AsgiSink(_with_cors(send) if any(k == b"origin" for k, _ in scope["headers"]) else send, line)
+        sink = AsgiSink(_with_cors(send) if "origin" in headers else send, line)
         gateway = self._gateway
         request_id = new_request_id()
-        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         path: str = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else scope["path"]
         if len(path) > 1 and path.endswith("/"):
             path = path.rstrip("/")
@@ -65,7 +65,8 @@ class RelayApp:
         tally.arrived(place)
         try:
             peer = caller_address(scope["client"][0] if scope.get("client") else "", headers, self._trusted())
-            query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            said = scope["query_string"]
+            query = parse_qsl(said.decode("latin-1"), keep_blank_values=True) if said else []
             if found is None or found[1].method != scope["method"]:
                 asked = Asked(scope["method"], path, dict(query), headers, peer, request_id, known=found is not None)
                 waits = gateway.ledger.waits and "/dashboard/" in path
