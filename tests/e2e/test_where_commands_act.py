@@ -339,6 +339,7 @@ def _still(value: Any) -> Any:
             "leases": "A SERVER'S",
             "rests": "A SERVER'S",
             "series": "A SERVER'S",
+            "rollups": "A SERVER'S",
             "serving": "A SERVER'S",
             "workers": "A SERVER'S",
         }
