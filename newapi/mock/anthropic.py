@@ -105,6 +105,8 @@ def _messages(messages: list[Any], asked: Asked) -> None:
     for i, m in enumerate(messages):
         only(m, frozenset(("role", "content")), f"messages.{i}", unknown=_EXTRA)
         role, content = m.get("role"), m.get("content")
+        if role == "system" and i and content:
+            continue  # of beta mid-conversation-system-2026-04-07
         if role not in ("user", "assistant"):
             raise Refused(f"messages.{i}.role: Input should be 'user' or 'assistant'", "messages")
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content or []

@@ -198,3 +198,11 @@ def test_gemini_searches_or_calls() -> None:
     with pytest.raises(Refused, match="cannot be combined"):
         gemini.read(body, "gemini-2.5-flash", stream=False)
     assert gemini.read(body, "gemini-3-pro", stream=False).tools == ("f",)
+
+
+def test_anthropic_takes_a_system_turn_after_the_first() -> None:
+    user, system = {"role": "user", "content": "x"}, {"role": "system", "content": "S"}
+    said = {"model": "claude-sonnet-5", "max_tokens": 9}
+    assert anthropic.read({**said, "messages": [user, system]}).text == "x"
+    with pytest.raises(Refused):
+        anthropic.read({**said, "messages": [system, user]})
