@@ -1,4 +1,4 @@
-"""What was used by the hour, for dashboards: `/api/data/*`. It is summed from the log when it is asked for."""
+"""What was used by the hour, for dashboards: `/api/data/*`."""
 
 from __future__ import annotations
 
