@@ -200,12 +200,14 @@ def import_database(
             if logs_since is not None:
                 work.log(elsewhere, int(logs_since))
             work.tell_tables()
-            if not dry_run:
-                work.numbered()
             clock.bump(c)
             audit.note(c, audit.Entry(now, who, "import", theirs.shown.rpartition("/")[2]))
             counts = tuple(count for count in work.counts.values() if count.new + count.there + count.deleted)
             done = Imported(work.program, counts, tuple(work.left), export(local.db))
+            if not dry_run:
+                work.numbered()
+        if dry_run:
+            work.not_numbered()
     while not dry_run and logs_since is not None and rollups.catch_up(local.db):
         pass
     return done
@@ -223,7 +225,8 @@ class _Numbers:
 
     def __init__(self, db: Database, c: Connection, table: str) -> None:
         self._db, self._c, self._table = db, c, table
-        self._last, self._most = last_id(c, table, db.dialect), 0
+        self._before = self._last = last_id(c, table, db.dialect)
+        self._most = 0
 
     def next(self, wanted: int) -> int:
         """Return the number of a row whose number there is `wanted`."""
@@ -234,6 +237,12 @@ class _Numbers:
         """Return a number behind all of theirs."""
         self._most = max(self._last, *theirs) + 1
         return self._most
+
+    def forget(self) -> None:
+        """Have the database go on as before; the others than MySQL do so when a transaction is undone."""
+        if self._db.dialect == "mysql":
+            with self._db.reading() as c:
+                set_last_id(c, self._table, self._before, self._db.dialect)
 
     def keep(self) -> None:
         """Have the database go on behind them; the others than PostgreSQL do by themselves."""
@@ -294,6 +303,11 @@ class _Work:
         for numbers in self._numbers.values():
             numbers.keep()
 
+    def not_numbered(self) -> None:
+        """Have new rows numbered as before, after what was only tried."""
+        for numbers in self._numbers.values():
+            numbers.forget()
+
     def tell_tables(self) -> None:
         """Tell what of the other tables is not taken over: row by row, or of the past the first numbers."""
         for table, (column, reason) in _EACH_TOLD.items():
@@ -305,7 +319,7 @@ class _Work:
         for table in (*_NOT_TAKEN, *sorted(self._theirs.tables.keys() - known - _NOT_TAKEN.keys())):
             number, ids = self._theirs.sample(table, _IDS_TOLD)
             if number:
-                told = ", ".join(ids) + (" …" if number > len(ids) else "")
+                told = ", ".join(ids) + (" …" if 0 < len(ids) < number else "")
                 reason = _NOT_TAKEN.get(table, "nothing is known of this table")
                 self.left.append(Left(table, told, "", f"{number} rows: {reason}"))
 
@@ -401,7 +415,7 @@ class _Work:
         """Return an option's value; where it is a table by name, with what is here and not there."""
         said = json_object(value)
         if name in _SPECIAL_RATIOS:
-            known = options.groups(self._c)
+            known = {"default", *options.groups(self._c)}
             told = {group: {to: r for to, r in inner.items() if to in known} for group, inner in said.items()}
             for group, inner in said.items():
                 for to in inner.keys() - told[group].keys():

@@ -140,7 +140,7 @@ def last_id(c: Connection, table: str, dialect: str) -> int:
 
 def set_last_id(c: Connection, table: str, number: int, dialect: str) -> None:
     """Make a table give its next row a greater number than that; MySQL ends a transaction for it."""
-    if number == 0:
+    if number == 0 and dialect != "mysql":
         return
     if dialect == "sqlite":
         c.execute_sql("DELETE FROM sqlite_sequence WHERE name = ?", (table,))

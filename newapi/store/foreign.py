@@ -52,11 +52,13 @@ class Foreign:
         return self._read(f"SELECT * FROM {self._quoted(table)} ORDER BY 1")  # noqa: S608  (a table there is)
 
     def sample(self, table: str, number: int) -> tuple[int, list[str]]:
-        """Return how many rows a table has, and the `id` of the first `number` of them; nothing of one without `id`."""
-        if "id" not in self.tables.get(table, ()):
+        """Return how many rows a table has, and the `id` of the first `number` of them, where they have one."""
+        if table not in self.tables:
             return 0, []
         name = self._quoted(table)
         (count,) = self._read(f"SELECT COUNT(*) AS n FROM {name}")  # noqa: S608
+        if "id" not in self.tables[table]:
+            return int(count["n"]), []
         first = self._read(f"SELECT id FROM {name} ORDER BY id LIMIT {number}")  # noqa: S608
         return int(count["n"]), [str(row["id"]) for row in first]
 

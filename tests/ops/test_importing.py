@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from newapi.base.errors import CallerError, StoreError
 from newapi.base.progress import watched
+from newapi.base.secret import Secret
 from newapi.config.load import load
-from newapi.ops import catalog, channels, one_api
+from newapi.ops import catalog, channels, legacy, one_api
 from newapi.ops.apply import plan as planned
 from newapi.ops.export import export
 from newapi.ops.importing import Imported, import_database
 from newapi.ops.local import Local
 from newapi.ops.tokens import list_tokens
+from newapi.relay.admit import admit
+from newapi.relay.build import build
 from newapi.store import redemption, users
+from newapi.store import snapshot as stored
+from newapi.store.database import open_database
 from newapi.store.keys import hash_key
 from newapi.store.ledger import RecordFilter, StoredRecord, query_records
 from newapi.store.models import Channel
@@ -274,6 +281,170 @@ def test_the_source_is_not_written(database_servers: DatabaseServers, tmp_path: 
         with pytest.raises(StoreError) as caught, foreign.opened(url.replace("canary", "other")):
             pass
         assert not {"other", PASSWORD} & set(caught.value.message.split())
+
+
+def test_numbers_stay_for_scripts_name_them(here: Local, tmp_path: Path) -> None:
+    """`New-Api-User: 1` is the root there, whatever its name; `sk-…-7` is channel 7."""
+    rows: dict[str, list[dict[str, Any]]] = {
+        "users": [
+            {"id": 1, "username": "boss", "password": "x", "role": 100, "status": 1, "access_token": "A" * 32},
+            {"id": 40, "username": "ann", "password": "", "role": 1, "status": 1},
+        ],
+        "channels": [{"id": 7, "type": 1, "name": "c", "key": "k", "models": "gpt-4o"}],
+        "tokens": [{"id": 9, "user_id": 40, "key": "sk-" + KEY, "name": "t"}],
+        "redemptions": [{"id": 8, "user_id": 1, "key": "c" * 32, "name": "n"}],
+    }
+    source = make(tmp_path / "theirs.db", rows)
+    assert take(here, str(source)).left == ()
+    with here.db.reading() as c:
+        found = {user.name: (user.id, user.role) for user in users.search(c, users.UserFilter())}
+        assert redemption.find(c, id=8) is not None
+    assert found == {"boss": (1, "root"), "root": (41, "root"), "ann": (40, "user")}
+    assert [view.id for view in channels.list_channels(here.db)] == [7]
+    assert [(token.id, token.key_hash) for token in _tokens(here)] == [(9, hash_key(KEY))]
+    assert {count.kind: count.new for count in take(here, str(source)).counts if count.new} == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_made_afterwards_is_numbered_behind(
+    database_servers: DatabaseServers, tmp_path: Path, local: Local, kind: str
+) -> None:
+    rows: dict[str, list[dict[str, Any]]] = {
+        "users": [
+            {"id": 1, "username": "boss", "password": "", "role": 100, "status": 1},
+            {"id": 5, "username": "ann", "password": "", "role": 1, "status": 1},
+        ],
+        "channels": [{"id": 70, "type": 1, "name": "c", "key": "k", "models": "gpt-4o"}],
+    }
+    source = str(make(tmp_path / "theirs.db", rows))
+    with database_servers.url(kind, tmp_path) as url:
+        here = sealing(replace(local, db=open_database(url)))
+        take(here, source, dry_run=True)
+        take(here, source)
+        with here.db.writing() as c:
+            made = users.insert(c, {"name": "new", "created_at": 1.0})
+        draft = channels.Draft("new", legacy.new({"models": "gpt-4o"}), [Secret("k")])
+        (channel,) = channels.create(here, [draft], who="test")
+        here.db.close()
+    assert (made, channel.id) == (7, 71)
+
+
+def test_where_a_number_is_taken_another_one_is_told(here: Local, tmp_path: Path) -> None:
+    with here.db.writing() as c:
+        users.insert(c, {"name": "here", "created_at": 1.0})
+    row = {"id": 2, "username": "ann", "password": "", "role": 1, "status": 1, "access_token": "A" * 32}
+    done = take(here, str(make(tmp_path / "theirs.db", {"users": [row]})))
+    assert [(told.id, told.reason) for told in done.left] == [
+        ("2", "its number is 3 here: who sends New-Api-User has to say so")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"model_limits_enabled": 1, "model_limits": ""}, ["its list of models has none: it is disabled"]),
+        ({"model_limits_enabled": 1, "model_limits": " , "}, ["its list of models has none: it is disabled"]),
+        ({"group": "ghost"}, ["there is no group 'ghost' there: it is disabled"]),
+        (
+            {"allow_ips": "home"},
+            ["'home' is no address or network", "none of its addresses is one: it is disabled"],
+        ),
+        ({"status": 2}, []),
+    ],
+)
+def test_a_token_that_is_refused_there_is_disabled(
+    here: Local, tmp_path: Path, row: dict[str, Any], told: list[str]
+) -> None:
+    user = {"id": 4, "username": "ann", "password": "", "role": 1, "status": 1}
+    rows = {"users": [user], "tokens": [{"id": 1, "user_id": 4, "key": KEY, "name": "t", **row}]}
+    done = take(here, str(make(tmp_path / "theirs.db", rows)))
+    assert [token.state for token in _tokens(here)] == ["disabled"]
+    assert [left.reason for left in done.left if left.kind == "tokens"] == told
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"model_limits_enabled": 0, "model_limits": "gpt-4o"},
+        {"remain_quota": -5, "unlimited_quota": 1},
+        {"expired_time": 1_783_425_600_000},
+        {"expired_time": None},
+        {"name": None, "group": None, "allow_ips": None, "model_limits": None, "unlimited_quota": 1},
+        {"group": "vip"},
+        {"group": "auto"},
+    ],
+)
+def test_a_token_that_works_there_works_here(here: Local, tmp_path: Path, row: dict[str, Any]) -> None:
+    user = {"id": 4, "username": "ann", "password": "", "role": 1, "status": 1, "group": "own"}
+    rows = {
+        "options": [{"key": "UserUsableGroups", "value": '{"default":"d","auto":"a"}'}],
+        "users": [user],
+        "tokens": [{"id": 1, "user_id": 4, "key": KEY, "name": "t", "remain_quota": 9, **row}],
+    }
+    take(here, str(make(tmp_path / "theirs.db", rows)))
+    gateway = build(stored.load(here.db), here.resolve, lambda _: None)
+    caller = admit(gateway, {"authorization": f"Bearer sk-{KEY}"}, "", "10.0.0.1", NOW)
+    assert caller.token.enabled
+    assert caller.group == {"auto": "default"}.get(str(row.get("group")), row.get("group") or "own")
+    file = tmp_path / "written.toml"
+    file.write_text(export(here.db))
+    assert planned(here, load(file).config).changes == ()
+
+
+def test_groups_that_are_in_use_and_nowhere_said(here: Local, tmp_path: Path) -> None:
+    rows = {
+        "options": [
+            {"key": "GroupRatio", "value": '{"default":1}'},
+            {"key": "GroupGroupRatio", "value": '{"vip":{"edit_this":0.9,"default":0.5}}'},
+        ],
+        "users": [{"id": 4, "username": "ann", "password": "", "role": 1, "status": 1, "group": "own"}],
+        "channels": [{"id": 1, "type": 1, "name": "c", "key": "k", "models": "gpt-4o", "group": "own,vip"}],
+    }
+    done = take(here, str(make(tmp_path / "theirs.db", rows)))
+    assert [(left.kind, left.id) for left in done.left] == [
+        ("groups", "own"),
+        ("groups", "vip"),
+        ("options", "GroupGroupRatio"),
+    ]
+    there = stored.load(here.db)
+    assert {name: spec.ratio_for for name, spec in there.groups.items() if name != "default"} == {
+        "own": {},
+        "vip": {"default": Decimal("0.5")},
+    }
+
+
+def test_models_without_a_price_are_kept_and_refused(here: Local, tmp_path: Path) -> None:
+    rows = {
+        "options": [{"key": "ModelRatio", "value": '{"gpt-4o":1.25}'}],
+        "channels": [{"id": 1, "type": 1, "name": "c", "key": "k", "models": "gpt-4o,nobody-knows,gpt-4o-mini"}],
+    }
+    done = take(here, str(make(tmp_path / "theirs.db", rows)))
+    assert [left.reason for left in done.left] == [
+        "models without a price, refused as there: nobody-knows",
+        "models without a price there, with the built-in one here: gpt-4o-mini",
+    ]
+    assert "[models.nobody-knows]\n" in done.toml
+    file = tmp_path / "written.toml"
+    file.write_text(done.toml)
+    assert planned(here, load(file).config).changes == ()
+
+
+def test_a_line_of_the_log_is_of_who_had_the_number_then(here: Local, tmp_path: Path) -> None:
+    """SQLite gives the numbers of deleted users and channels again."""
+    rows: dict[str, list[dict[str, Any]]] = {
+        "users": [{"id": 4, "username": "ann", "password": "", "role": 1, "status": 1, "created_at": 500}],
+        "channels": [{"id": 6, "type": 1, "name": "c", "key": "k", "models": "gpt-4o", "created_time": 500}],
+        "logs": [
+            {"id": id, "user_id": 4, "username": name, "created_at": at, "type": 2, "channel_id": 6, "request_id": "r"}
+            for id, name, at in ((1, "zoe", 400), (2, "ann", 600), (3, "ann", 601))
+        ],
+    }
+    take(here, str(make(tmp_path / "theirs.db", rows)), logs_since=0)
+    assert [(r.user_id, r.user_name, r.channel_name, r.request_id) for r in records(here)] == [
+        (0, "zoe", "#6", "r-1-400"),
+        (4, "ann", "c", "r-2-600"),
+        (4, "ann", "c", "r-3-601"),
+    ]
 
 
 ONE_API = """
