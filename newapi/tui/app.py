@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -195,7 +196,10 @@ class Tui(App[None]):
 
     async def _followed(self, context: str) -> Kind:
         """Show a gateway until its stream ends; return what it was."""
-        self.source, self.model = None, self._fresh()
+        before, self.source, self.model = self.source, None, self._fresh()
+        if before is not None:
+            del before
+            gc.collect()  # a database's connections hang on cycles: they are closed now, not some time
         self.source = source = await asyncio.to_thread(self._connect, context)
         stream = source.watch()
         if self.options.record is not None:

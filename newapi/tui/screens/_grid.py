@@ -79,7 +79,7 @@ class GridScreen(LiveScreen, Generic[R]):
         super().__init__()
         self._read_at = 0.0
         self._is_reading = False
-        self._source: object = None
+        self._seen: Model | None = None
         self._said: Text | None = None
         self._problem = ""
 
@@ -130,9 +130,9 @@ class GridScreen(LiveScreen, Generic[R]):
         return self.query_one("#grid", Grid)
 
     def show(self, model: Model) -> None:
-        source = self.tui.source
-        if source is not self._source:
-            self._source, self._read_at, self._problem = source, 0.0, ""
+        # Another gateway has another model. The gateway itself is not kept: its database would stay open.
+        if model is not self._seen:
+            self._seen, self._read_at, self._problem = model, 0.0, ""
             self.forget()
         if time.monotonic() - self._read_at >= EVERY:
             self.action_reload()
