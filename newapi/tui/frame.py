@@ -117,10 +117,10 @@ class Tabs(Line):
 
 def _tab(tui: Tui, name: str, front: bool, shorten: int | None) -> Content:
     kind = tui.screen_kind(name)
-    text = Content.assemble((kind.KEY, "$text-accent"), " ", kind.TITLE[:shorten])
+    text = Content.assemble((kind.KEY, "$text-secondary"), " ", kind.TITLE[:shorten])
     if front:
         text = Content.styled(f"{kind.KEY} {kind.TITLE}", "bold reverse")
-    return text.stylize(f"@click=app.open({name!r})")
+    return text.stylize(f"@click=app.open({name!r})", 0 if front else len(kind.KEY))  # a link has no colour of its own
 
 
 class FilterBar(Horizontal):
@@ -170,8 +170,9 @@ class Foot(Line):
             if not binding.show or not enabled or binding.action in seen:
                 continue
             seen.add(binding.action)
-            text = Content.assemble((self.app.get_key_display(binding), "bold $text-accent"), " ", binding.description)
+            key = self.app.get_key_display(binding)
+            text = Content.assemble((key, "bold $text-secondary"), " ", binding.description)
             # Help is what leads to all the others: it stays.
             rank = 0 if binding.id == "app.help" else len(pieces) + 1
-            pieces.append((rank, text.stylize(f"@click=app.simulate_key({binding.key!r})")))
+            pieces.append((rank, text.stylize(f"@click=app.simulate_key({binding.key!r})", len(key))))
         self.say(fitting(pieces, self.app.size.width - 2, "  "))

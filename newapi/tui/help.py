@@ -71,4 +71,4 @@ class Help(ModalScreen[None]):
 
 def _row(left: str, middle: str, right: str) -> Content:
     gap = " " * max(1, 26 - len(middle)) if right else ""
-    return Content.assemble((f"{left:<24}", "$text-accent"), middle, gap, (right, "dim"))
+    return Content.assemble((f"{left:<24}", "$text-secondary"), middle, gap, (right, "dim"))

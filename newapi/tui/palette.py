@@ -113,9 +113,9 @@ class Palette(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "leave", id="palette.leave"),
-        Binding("down", "move(1)", "next", show=False, priority=True),
-        Binding("up", "move(-1)", "previous", show=False, priority=True),
-        Binding("tab", "complete", "complete", show=False, priority=True),
+        Binding("down", "move(1)", "next", show=False, priority=True, id="palette.down"),
+        Binding("up", "move(-1)", "previous", show=False, priority=True, id="palette.up"),
+        Binding("tab", "complete", "complete", show=False, priority=True, id="palette.complete"),
     ]
 
     def compose(self) -> ComposeResult:

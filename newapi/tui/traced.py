@@ -14,7 +14,8 @@ from newapi.tui.glyphs import Glyphs
 from newapi.tui.widgets import words
 from newapi.tui.widgets.tones import Line, Piece
 
-_LABEL = 7
+FACT = 7
+"""Cells of the labels."""
 _SAYS_NOTHING = (0, -1, "", None)
 """Values of factors that do not apply."""
 
@@ -86,7 +87,7 @@ def trace_lines(trace: Trace, width: int, glyphs: Glyphs) -> Iterator[Line]:
 
 
 def _fact(name: str, *pieces: Piece) -> Line:
-    return ((f"{name:<{_LABEL}} ", "dim"), *pieces)
+    return ((f"{name:<{FACT}} ", "dim"), *pieces)
 
 
 def _models(model: str, upstream: str, glyphs: Glyphs) -> tuple[Piece, ...]:
@@ -138,7 +139,7 @@ def _waterfall(trace: Trace, width: int, glyphs: Glyphs) -> Iterator[Line]:
         )
         if not _served(one):
             why = f"{one.kind}: {' '.join(one.message.split())}" if one.message else one.kind
-            yield ((f"  key {one.key}  ", "dim"), (why, "bad"))
+            yield ((f"{f'  key {one.key}':<{FACT}} ", "dim"), (why, "bad"))
     if trace.first_token_ms:
         at = min(room - 1, trace.first_token_ms * room // total)
         yield ((" " * (name + 1 + at), ""), (glyphs.up, "accent"), (" first token", "dim"))

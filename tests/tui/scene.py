@@ -107,8 +107,7 @@ def _ledger_row(row: LogRow) -> UsageRecord:
     usage = Usage(input=row.tokens_in, output=row.tokens_out)
     bill = charge(usage, price, call=Call(entry_format=row.entry_format, upstream_format=row.upstream_format))
     refused = 214
-    told = msgspec.to_builtins(row)
-    same = {name: told[name] for name in UsageRecord.__struct_fields__ if name in told}
+    same = {name: getattr(row, name) for name in UsageRecord.__struct_fields__ if hasattr(row, name)}
     return UsageRecord(
         **same
         | {

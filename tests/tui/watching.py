@@ -7,8 +7,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from textual.widgets import Static
-
 from newapi.ops.gateway import Gateway
 from newapi.ops.live import Told
 from newapi.tui.app import Options, Tui
@@ -57,4 +55,4 @@ def line(seen: Seen, kind: str) -> str:
 
 def told(seen: Seen) -> str:
     """Return what the pane beside the log says."""
-    return str(seen.app.front.query_one("#told", Static).render())
+    return str(seen.app.front.query_one("#told").render())

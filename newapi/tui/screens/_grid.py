@@ -38,6 +38,8 @@ EVERY = 5.0
 """Seconds after which what the stream does not tell is read anew, while the screen is in front."""
 LABEL = 12
 """Cells of the labels in a detail."""
+ROOMY = 180
+"""From this width on the detail stands beside the table by itself."""
 
 
 class _Failed(Struct, frozen=True):
@@ -82,6 +84,7 @@ class GridScreen(LiveScreen, Generic[R]):
         self._seen: Model | None = None
         self._said: Text | None = None
         self._problem = ""
+        self._detailed: bool | None = None
 
     # -- what a screen says ------------------------------------------------------------------
 
@@ -178,7 +181,8 @@ class GridScreen(LiveScreen, Generic[R]):
         pieces: list[Piece] = []
         shown, total = len(grid.rows), grid.total
         pieces.append((f"{shown} of {total}" if shown != total else str(total), "bold"))
-        pieces.append((f" {self.NOUN or self.TITLE.lower()}", ""))
+        noun = self.NOUN or self.TITLE.lower()
+        pieces.append((f" {noun.removesuffix('s') if total == 1 else noun}", ""))
         if self._problem:
             pieces += [("   ", ""), (f"cannot be read: {self._problem}", "bad")]
         for piece in self.counted():
@@ -200,7 +204,7 @@ class GridScreen(LiveScreen, Generic[R]):
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
         event.stop()
-        self.set_class(not self.has_class("-detail"), "-detail")
+        self._detailed = not self.has_class("-detail")
         self.show_detail()
 
     def on_grid_moved(self, event: Grid.Moved) -> None:
@@ -210,16 +214,19 @@ class GridScreen(LiveScreen, Generic[R]):
         self.show_detail()
 
     def show_detail(self) -> None:
-        """Show the detail of the row under the cursor, if details are shown."""
-        if not self.has_class("-detail"):
+        """Show the detail of the row under the cursor: if it was asked for, or by itself where there is room."""
+        row = self.grid.current
+        is_shown = self.app.size.width >= ROOMY if self._detailed is None else self._detailed
+        self.set_class(is_shown and row is not None, "-detail")
+        if row is None or not is_shown:
             return
         pane = self.query_one("#detail", VerticalScroll)
-        row = self.grid.current
-        if row is None:
-            self.remove_class("-detail")
-            return
         pane.border_title = self.called(row)
         self.query_one("#detail-lines", Lines).show(list(self.detail(row)))
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.show_detail()
 
     def focus_body(self) -> None:
         self.set_focus(self.grid)
@@ -240,8 +247,9 @@ class GridScreen(LiveScreen, Generic[R]):
             event.stop()
 
     def go_back(self) -> bool:
-        if self.has_class("-detail"):
-            self.remove_class("-detail")
+        if self._detailed and self.has_class("-detail"):
+            self._detailed = None if self.app.size.width < ROOMY else False
+            self.show_detail()
             self.focus_body()
             return True
         if self.grid.unmark():
@@ -326,8 +334,10 @@ class Lines(Widget):
 
     DEFAULT_CSS = "Lines { width: 1fr; height: auto; }"
 
-    def __init__(self, id: str | None = None) -> None:
+    def __init__(self, label: int = LABEL, *, id: str | None = None) -> None:
+        """Show nothing yet; a label has `label` cells, and a space after them."""
         super().__init__(id=id)
+        self._label = label
         self._lines: list[Line] = []
 
     def show(self, lines: list[Line]) -> None:
@@ -345,7 +355,7 @@ class Lines(Widget):
     def _wrapped(self, width: int) -> list[Text]:
         found: list[Text] = []
         for line in self._lines:
-            labelled = bool(line) and len(line[0][0]) == LABEL + 1
+            labelled = bool(line) and len(line[0][0]) == self._label + 1
             label = tones.text(self.app, line[:1]) if labelled else Text()
             rest = tones.text(self.app, line[1:] if labelled else line)
             rest.no_wrap = False

@@ -147,7 +147,7 @@ class ChannelsScreen(Editing[Item]):
                 priority=4,
                 right=True,
             ),
-            Column("type", "type", lambda i: i.spec.type if i.spec else "", least=6, most=14, priority=5),
+            Column("type", "type", lambda i: i.spec.type if i.spec else "", least=9, most=14, priority=5),
             Column(
                 "priority",
                 "prio",

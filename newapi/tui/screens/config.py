@@ -46,7 +46,7 @@ class ConfigScreen(GridScreen[Generation]):
     TITLE = "Config"
     KEY = "9"
     EMPTY = "Nothing was applied yet: `A` applies the file."
-    NOUN = "applies"
+    NOUN = "generations"
     ACTS = frozenset(("apply", "rollback"))
 
     BINDINGS: ClassVar[list[BindingType]] = [

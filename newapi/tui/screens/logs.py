@@ -6,14 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from newapi.base.units import QUOTA_PER_USD
 from newapi.ops.gateway import Gateway
@@ -26,7 +24,8 @@ from newapi.tui.frame import Piece, fitting
 from newapi.tui.glyphs import Glyphs
 from newapi.tui.model import Model
 from newapi.tui.screen import LiveScreen
-from newapi.tui.traced import row_lines, status_tone, trace_lines
+from newapi.tui.screens._grid import Lines
+from newapi.tui.traced import FACT, row_lines, status_tone, trace_lines
 from newapi.tui.widgets import filter as filters
 from newapi.tui.widgets import tones, words
 from newapi.tui.widgets.filter import Filter, Value
@@ -92,7 +91,7 @@ class LogsScreen(LiveScreen):
         with Container(id="panes"):
             yield Grid(columns, lambda row: row.request_id, empty="No request yet.", ascii=glyphs.ascii, id="log")
             with Pane(id="request", can_focus=True):
-                yield Static(id="told")
+                yield Lines(FACT, id="told")
 
     @property
     def _grid(self) -> Grid[LogRow]:
@@ -231,7 +230,7 @@ class LogsScreen(LiveScreen):
         self._told = told
         glyphs = self.tui.glyphs
         lines = trace_lines(found, width, glyphs) if found else row_lines(row, glyphs)
-        self.query_one("#told", Static).update(_text(self, lines))
+        self.query_one("#told", Lines).show(list(lines))
         if found is None:
             id = row.request_id
             self.ask(lambda gateway: _taken_apart(gateway, id), lambda trace: self._learned(id, trace))
@@ -277,12 +276,6 @@ def _taken_apart(gateway: Gateway, id: str) -> Trace | None:
     return taken_apart(found[0], gateway.records(RecordFilter(request_id=refund_of(id), limit=0)))
 
 
-def _text(screen: LiveScreen, lines: Iterator[tones.Line]) -> Text:
-    text = Text("\n").join(tones.text(screen.app, line) for line in lines)
-    text.no_wrap = False
-    return text
-
-
 def _tail(model: Model, follows: bool, chosen: Filter, shown: int, glyphs: Glyphs) -> Iterator[Piece]:
     if follows:
         yield 0, Content.assemble((f"{glyphs.on} ", "$text-success"), ("following", "bold"))
@@ -300,9 +293,12 @@ def _tail(model: Model, follows: bool, chosen: Filter, shown: int, glyphs: Glyph
 def _columns(glyphs: Glyphs) -> Iterator[Column[LogRow]]:
     """Yield the columns; what can be filtered by and is not shown has the last priorities."""
 
-    def model(row: LogRow, _: int) -> tones.Line:
-        sent = row.upstream_model not in ("", row.model)
-        return ((row.model, ""), *(((f"{glyphs.arrow}{row.upstream_model}", "dim"),) if sent else ()))
+    def model(row: LogRow, width: int) -> tones.Line:
+        if row.upstream_model in ("", row.model):
+            return ((row.model, ""),)
+        # The name it has upstream, where there is room for all of it: there is a column of it as well.
+        whole = ((row.model, ""), (f"{glyphs.arrow}{row.upstream_model}", "dim"))
+        return whole if tones.width(whole) <= width else ((row.model, ""), (glyphs.arrow, "dim"))
 
     def count(value: int) -> str:
         return words.compact(value) if value else ""
@@ -319,9 +315,9 @@ def _columns(glyphs: Glyphs) -> Iterator[Column[LogRow]]:
         kind="number",
         width=3,
     )
-    yield Column("model", "model", lambda r: r.model, model, least=14, most=44)
-    yield Column("token", "token", lambda r: r.token, least=8, most=16)
-    yield Column("channel", "channel", lambda r: r.channel, least=8, most=16, priority=1)
+    yield Column("model", "model", lambda r: r.model, model, least=14, most=26)
+    yield Column("token", "token", lambda r: r.token, least=9, most=16)
+    yield Column("channel", "channel", lambda r: r.channel, least=11, most=16, priority=1)
     yield Column(
         "first",
         "first",
@@ -355,7 +351,7 @@ def _columns(glyphs: Glyphs) -> Iterator[Column[LogRow]]:
         usd,
         lambda r, _: words.cost(r.quota) if r.quota else "",
         "usd",
-        8,
+        9,
         right=True,
         priority=3,
     )

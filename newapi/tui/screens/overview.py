@@ -158,8 +158,17 @@ class OverviewScreen(LiveScreen):
 
 def _columns(kind: TopKind, *, ascii: bool, sparks: bool) -> list[Column[Top]]:
     columns: list[Column[Top]] = [
-        Column("name", kind.upper(), lambda t: t.name, least=10, most=30),
-        Column("requests", "req", lambda t: t.requests, lambda t, _: words.compact(t.requests), width=5, right=True),
+        Column("name", kind.upper(), lambda t: t.name, least=16, most=30),
+        Column(
+            "requests",
+            "req",
+            lambda t: t.requests,
+            lambda t, _: words.compact(t.requests),
+            kind="number",
+            width=5,
+            priority=1,
+            right=True,
+        ),
         Column(
             "cost",
             "$/h",
@@ -172,7 +181,7 @@ def _columns(kind: TopKind, *, ascii: bool, sparks: bool) -> list[Column[Top]]:
     ]
     if sparks:
         spark = lambda t, width: (sparkline(t.spark, width, ascii=ascii), "s1")  # noqa: E731
-        columns.append(Column("hour", "hour", lambda t: t.requests, spark, width=8, priority=2))
+        columns.append(Column("hour", "hour", lambda t: t.requests, spark, width=6, priority=2))
     return columns
 
 

@@ -61,6 +61,7 @@ class SystemScreen(LiveScreen):
             tuple(self._columns()),
             lambda p: p.id,
             empty="No server runs: there are no processes.",
+            opens=False,
             ascii=ascii,
             id="processes",
         )

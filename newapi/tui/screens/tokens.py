@@ -84,7 +84,7 @@ class TokensScreen(GridScreen[BoardToken]):
                 priority=1,
                 right=True,
             ),
-            Column("share", "", _share, self._bar, kind="share", width=10, priority=2, descending=True),
+            Column("share", "share", _share, self._bar, kind="share", width=10, priority=2, descending=True),
             Column(
                 "budget",
                 "budgets",

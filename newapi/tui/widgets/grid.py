@@ -163,7 +163,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
     """Rows with a cursor, an order, a filter and marks."""
 
     DEFAULT_CSS = """
-    Grid { height: 1fr; width: 1fr; background: $background; scrollbar-size-horizontal: 1; }
+    Grid { height: 1fr; width: 1fr; background: $background; scrollbar-size-horizontal: 1; scrollbar-size-vertical: 1; }
     """
     ALLOW_SELECT = False
 
@@ -200,6 +200,7 @@ class Grid(ScrollView, Generic[R], can_focus=True):
         *,
         order: str = "",
         empty: str = "Nothing here yet.",
+        opens: bool = True,
         ascii: bool = False,
         id: str | None = None,
     ) -> None:
@@ -210,10 +211,12 @@ class Grid(ScrollView, Generic[R], can_focus=True):
             key: What a row is known by.
             order: The column that rows are ordered by; "" leaves them as they come.
             empty: What is said where there is no row.
+            opens: Whether there is more to be seen of a row: enter asks for it.
             ascii: Draw with letters only.
             id: Textual's.
         """
         super().__init__(id=id)
+        self._opens = opens
         self._columns, self._key = tuple(columns), key
         self._by_name = {column.name: column for column in columns}
         self._empty, self._ascii = empty, ascii
@@ -486,6 +489,9 @@ class Grid(ScrollView, Generic[R], can_focus=True):
 
     def action_aside(self, by: int) -> None:
         self._scroll(x=max(0, self.scroll_x + by))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._opens if action == "open" else super().check_action(action, parameters)
 
     def action_open(self) -> None:
         if (row := self.current) is not None:

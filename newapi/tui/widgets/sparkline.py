@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from newapi.tui.widgets.plot import resample
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
+_BLOCKS = "▁▂▃▄▅▆▇"
+"""Not the full one: with the line above it would be one area."""
 _LETTERS = "_.-=+*#@"
 
 
 def sparkline(
     values: Sequence[float | None], width: int, *, top: float | None = None, ascii: bool = False, gap: str = " "
 ) -> str:
-    """Return `width` characters, one a value (or a mean of several): from the lowest block, 0, to the full one.
+    """Return `width` characters, one a value (or a mean of several): from the lowest block, 0, to the highest.
 
     Args:
         values: From the oldest to now, 0 or more; None is a gap. Fewer than `width` stand at the right.

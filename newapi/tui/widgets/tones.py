@@ -56,6 +56,9 @@ def style(app: App[object], tone: str) -> Style:
     found = _KNOWN.get((app.theme, tone))
     if found is None:
         variables = app.get_css_variables()  # takes milliseconds: it makes a palette of the theme
+        if app.theme == "ansi-dark":
+            # The blue of many terminals is too dark to be read on black.
+            variables = {**variables, "text-primary": "ansi_bright_blue"}
         found = _KNOWN[app.theme, tone] = sum((_one(variables, name) for name in tone.split()), Style.null())
     return found
 

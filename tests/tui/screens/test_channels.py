@@ -93,7 +93,7 @@ async def test_disable_and_enable(tmp_path: Path) -> None:
         await seen.told("Disabled 1 of 1")
         assert channels.get(seen.local.db, "openai-main").state_reason == "broken"
         await seen.settled()
-        assert "⏸ disabled" in seen.lines()[1]
+        assert "‖ disabled" in seen.lines()[1]
         await seen.press("u")
         assert "$ newapi channel enable openai-main" in seen.dialog
         await seen.press("y")

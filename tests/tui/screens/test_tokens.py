@@ -50,7 +50,7 @@ async def test_what_is_shown(tmp_path: Path) -> None:
         assert "d ━━━━" in ci, "the budget of the day is nearly spent"
         assert "∞" in app
         assert "ann" in laptop
-        assert "⏸ disabled" in old
+        assert "‖ disabled" in old
         assert "1 near a budget" in str(seen.screen.query_one("#summary").render())
         seen.grid.filter("budget>80%")
         assert [t.view.name for t in seen.grid.rows] == ["ci"]

@@ -62,7 +62,7 @@ async def test_disable_and_enable(tmp_path: Path) -> None:
         await seen.told("Disabled 1")
         assert user(seen, "ann").state == "disabled"
         await seen.settled()
-        assert "⏸ disabled" in seen.lines()[1]
+        assert "‖ disabled" in seen.lines()[1]
         await seen.press("u", "y")
         await seen.told("Enabled 1")
         assert user(seen, "ann").state == "enabled"
