@@ -86,7 +86,7 @@ def _upstream_key(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ('[models.m]\nratio = "much"\n', 2, "ratio"),
         ("[models.m\n", 1, "TOML"),
-        ('[tokens.x]\nuser = "nobody"\nunlimited = true\n', 2, "no such user"),
+        ('[tokens.x]\nuser = "nobody"\nunlimited = true\n', 2, "there is no user `nobody`"),
     ],
 )
 async def test_every_problem_says_where_it_is(root: Browser, text: str, line: int, said: str) -> None:
