@@ -80,10 +80,13 @@ class LimitsSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For requests under way when the server is stopped; a reload lets them go on as long as they need."""
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
 class LogSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[log]`: what the operator reads."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: LogLevel = "info"
     """What is told: this and what is worse."""
     format: Literal["console", "json"] = "console"
     """For people, or a JSON object a line."""

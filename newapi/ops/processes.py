@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from newapi.config.schema import LogLevel
+
 State = Literal["starting", "serving", "draining"]
 
 
@@ -36,3 +38,9 @@ class Processes(Struct, frozen=True):
     pid: int
     wanted: int
     workers: tuple[Worker, ...]
+
+
+class Verbosity(Struct, frozen=True):
+    """What the processes of a server tell in their own log: `level` and what is worse."""
+
+    level: LogLevel

@@ -12,7 +12,7 @@ from msgspec.structs import asdict, replace
 from newapi.base.errors import CallerError, ConfigError, Conflict, NewapiError, NotFound, Problem
 from newapi.base.secret import Secret
 from newapi.config.findings import Places, undotted
-from newapi.config.schema import TokenSpec
+from newapi.config.schema import LogLevel, TokenSpec
 from newapi.ops import live_client, logs, operations
 from newapi.ops.apply import Applied, NewToken
 from newapi.ops.channels import ChannelView
@@ -23,7 +23,7 @@ from newapi.ops.live import TOPICS, Range, Series, Told, Topic
 from newapi.ops.operations import Operation
 from newapi.ops.plan import Change, Plan
 from newapi.ops.plan_text import exact
-from newapi.ops.processes import Processes
+from newapi.ops.processes import Processes, Verbosity
 from newapi.ops.remote import Answer, call, check
 from newapi.ops.tokens import TokenView
 from newapi.store.ledger import RecordFilter, StoredRecord
@@ -130,6 +130,10 @@ class RemoteGateway:
     def drain(self) -> Processes:
         """Let it come to its end; return its processes."""
         return self._post(Processes, "manage/drain", {}, b"")
+
+    def log_level(self, level: LogLevel) -> None:
+        """Let every process of it tell what is `level` or worse, until it reloads or ends."""
+        self._post(Verbosity, "manage/log-level", {}, msgspec.json.encode(Verbosity(level)))
 
     def do(self, operation: Operation[T]) -> T:
         kind = type(operation)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
+from newapi.config.schema import LogLevel
 from newapi.ops.local import Local, admin_socket
 from newapi.ops.processes import Processes
 from newapi.ops.remote_gateway import RemoteGateway
@@ -53,6 +54,11 @@ def reload(server: str, token: Secret | None = None) -> Processes:
 def drain(server: str, token: Secret | None = None) -> Processes:
     """Make a running server take no more connections and end with its last request; return its processes."""
     return RemoteGateway(server, token).drain()
+
+
+def log_level(server: str, level: LogLevel, token: Secret | None = None) -> None:
+    """Let every process of a running server tell what is `level` or worse, until it reloads or ends."""
+    RemoteGateway(server, token).log_level(level)
 
 
 def wait_for(pid: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from newapi.config.schema import LogSpec
+from newapi.config.schema import LogLevel, LogSpec
 
 FILE_BYTES = 20 * 1024 * 1024
 FILES = 10
@@ -49,3 +49,8 @@ def configure(spec: LogSpec, directory: Path, part: str = "") -> None:
     for handler in handlers:
         handler.setFormatter(JsonFormatter() if spec.format == "json" else console)
     logging.basicConfig(level=spec.level.upper(), handlers=handlers, force=True)
+
+
+def tell_from(level: LogLevel) -> None:
+    """Tell what is `level` or worse from now on, until logging is configured again."""
+    logging.getLogger().setLevel(level.upper())

@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from newapi.base.secret import Secret
-from newapi.config.schema import HealthSpec
+from newapi.config.schema import HealthSpec, LogLevel
 from newapi.ops import breakers, channels
 from newapi.ops.local import Local
 from newapi.ops.notices import Board, Notice, of_alert
@@ -30,6 +32,7 @@ from newapi.relay.shared import Shared
 from newapi.relay.shared_ledger import SharedLedger
 from newapi.relay.snapshot import Snapshot
 from newapi.relay.valkey_client import ValkeyClient
+from newapi.server import logs
 from newapi.server.ids import networks
 from newapi.server.jobs import Job, Jobs
 from newapi.server.live import Live
@@ -53,6 +56,9 @@ PRUNE_SECONDS = 3600.0
 """How often old lines of the request log are deleted."""
 
 log = logging.getLogger("newapi")
+
+LOG_LEVEL = "log-level"
+"""Of the bus: from which level on each process tells."""
 
 
 class Server(Protocol):
@@ -121,6 +127,7 @@ class Runtime:
         )
         if self._shared is None:
             self._learn_budgets(self.gateway.snapshot)
+        self.gateway.bus.subscribe(LOG_LEVEL, lambda told: logs.tell_from(msgspec.json.decode(told, type=LogLevel)))
         self.live = Live(lambda: self.local, self.gateway, lambda: self._declared)
         self.notifier = Notifier(lambda: self.local)
         self._alerts = Board()
@@ -140,6 +147,10 @@ class Runtime:
         self.local = local
         self.gateway.limit(_limits(local))
         self.trusted = networks(local.config.server.trusted_proxies)
+
+    def tell_from(self, level: LogLevel) -> None:
+        """Let every process of the gateway tell what is `level` or worse, until it reloads or ends. From any thread."""
+        self._in_loop(functools.partial(self.gateway.bus.publish, LOG_LEVEL, msgspec.json.encode(level)))
 
     def _take_over(self) -> None:
         """Let health know what others have found out, or a person has said. In the event loop, once it runs."""

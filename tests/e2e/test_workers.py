@@ -265,6 +265,19 @@ def test_a_reload_drops_nothing_and_takes_over_what_the_file_says(tmp_path: Path
         assert running.ask("x" * 2000).status_code == 413
 
 
+def test_every_worker_tells_from_the_level_that_is_asked_for(tmp_path: Path) -> None:
+    def told() -> list[str]:
+        return [line for line in running.said().splitlines() if line.endswith("is in force")]
+
+    with server(tmp_path, 2) as running:
+        running.command("log-level", "warning")
+        running.command("channel", "set", "chat", "weight=2")
+        running.command("log-level", "info")
+        running.command("channel", "set", "chat", "weight=3")
+        until(lambda: len(told()) == 2)
+        assert "warning" in running.command("log-level", "loud", code=2)
+
+
 def test_a_reload_starts_and_ends_workers_and_lets_streams_go_on(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     with server(tmp_path, 2) as running:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,6 +13,7 @@ from textual.content import Content
 
 from newapi.base.errors import NewapiError
 from newapi.config.load import load_server
+from newapi.config.schema import LogLevel
 from newapi.ops import database
 from newapi.ops.gateway import Gateway
 from newapi.ops.live import Process
@@ -39,7 +40,7 @@ class NoServer(NewapiError):
 
 
 class SystemScreen(LiveScreen):
-    """The processes: memory, event loop, settlements that wait; the database; reload, drain, backup."""
+    """The processes: memory, event loop, settlements that wait; the database; reload, drain, backup, log level."""
 
     TITLE = "System"
     KEY = "0"
@@ -48,6 +49,7 @@ class SystemScreen(LiveScreen):
         Binding("r", "reload", "reload", id="system.reload"),
         Binding("D", "drain", "drain", id="system.drain"),
         Binding("b", "backup", "backup", id="system.backup"),
+        Binding("L", "log_level", "log level", id="system.log_level"),
         Binding("s", "focused('sort')", "sort", id="system.sort", show=False),
         Binding("w", "focused('wide')", "wide", id="system.wide", show=False),
     ]
@@ -194,6 +196,22 @@ class SystemScreen(LiveScreen):
         question = Ask("Copy the database?", lambda said: f"newapi db backup {said['file']}", fields=[field])
         self.act(question, lambda _, said: _back_up(config, said), lambda told: told)
 
+    def action_log_level(self) -> None:
+        field = Field("level", "level", "debug", ", ".join(get_args(LogLevel)), _log_level)
+        question = Ask(
+            "Tell more, or less, in the server's log?",
+            lambda said: self._command(f"log-level {said['level']}"),
+            what=["On every worker and node, until it is reloaded or started anew."],
+            fields=[field],
+        )
+
+        def tell(gateway: Gateway, said: Answers) -> str:
+            level = _log_level(said["level"])
+            _server(gateway).log_level(level)
+            return level
+
+        self.act(question, tell, lambda level: f"The server tells what is {level} or worse")
+
     def _command(self, what: str) -> str:
         name = self.tui.source_name
         return f"newapi {what}" if name == "local" else f"newapi {what} --context {name}"
@@ -237,6 +255,14 @@ def _back_up(config: Path, said: Answers) -> str:
     finally:
         local.db.close()
     return f"Copied to {done.file}, {words.size(done.bytes)}"
+
+
+def _log_level(text: str) -> LogLevel:
+    levels: tuple[LogLevel, ...] = get_args(LogLevel)
+    for level in levels:
+        if level == text:
+            return level
+    raise ValueError(f"write {', '.join(levels)}")
 
 
 def _new_file(text: str) -> None:

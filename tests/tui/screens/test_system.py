@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from newapi.config.schema import LogLevel
 from newapi.ops.processes import Processes
 from newapi.ops.remote_gateway import RemoteGateway
 from newapi.tui.app import Options
@@ -25,6 +26,9 @@ class Server(RemoteGateway):
     def reload(self) -> Processes:
         self.told.append("reload")
         return SERVER
+
+    def log_level(self, level: LogLevel) -> None:
+        self.told.append(f"log-level {level}")
 
     def drain(self) -> Processes:
         self.told.append("drain")
@@ -73,7 +77,25 @@ async def test_drain_wants_its_name_typed(tmp_path: Path) -> None:
     assert server.told == ["drain"]
 
 
-@pytest.mark.parametrize("keys", [("r", "y"), ("D", *"drain", "enter")], ids=["reload", "drain"])
+async def test_the_level_of_the_log_is_one_that_there_is(tmp_path: Path) -> None:
+    server = Server()
+    async with watching(tmp_path, "system", acts_on=server) as seen:
+        await seen.press("L")
+        assert "newapi log-level debug --context prod" in seen.dialog
+        box = seen.app.screen.query_one("Input")
+        box.value = "loud"  # type: ignore[attr-defined]
+        await seen.press("enter")
+        assert "write debug, info, warning, error" in seen.dialog
+        assert server.told == []
+        box.value = "warning"  # type: ignore[attr-defined]
+        await seen.press("enter")
+        await seen.told("The server tells what is warning or worse")
+    assert server.told == ["log-level warning"]
+
+
+@pytest.mark.parametrize(
+    "keys", [("r", "y"), ("D", *"drain", "enter"), ("L", "enter")], ids=["reload", "drain", "level"]
+)
 async def test_without_a_server_there_is_nobody_to_tell(tmp_path: Path, keys: tuple[str, ...]) -> None:
     (tmp_path / "other").mkdir()
     gateway, local, _ = here(tmp_path / "other")
@@ -110,6 +132,7 @@ async def test_a_backup_refuses_a_name_that_is_there_and_copies_to_another(
         ("r", Options(read_only=True), Server, "This is read-only"),
         ("D", Options(read_only=True), Server, "This is read-only"),
         ("b", Options(read_only=True), Server, "This is read-only"),
+        ("L", Options(read_only=True), Server, "This is read-only"),
         ("r", Options(), lambda: None, "A recording cannot be acted on"),
         ("b", Options(), lambda: None, "The database of another machine is backed up there"),
     ],

@@ -1,4 +1,4 @@
-"""The processes of this server, under `/api/manage/`: which there are, reloaded, drained. They are root's."""
+"""The processes of this server, under `/api/manage/`: listed, reloaded, drained, told what to log. They are root's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from newapi.base.errors import NotFound
 from newapi.config.load import load
-from newapi.ops.processes import Processes
+from newapi.ops.processes import Processes, Verbosity
 from newapi.server.routes.admin.auth import Call, Door
 from newapi.server.runtime import Runtime, Server
 
@@ -18,6 +18,7 @@ def routes(runtime: Runtime) -> list[HTTPRouteHandler]:
         door.get("/api/manage/workers", workers, "root"),
         door.post("/api/manage/reload", reload, "root"),
         door.post("/api/manage/drain", drain, "root"),
+        door.post("/api/manage/log-level", log_level, "root", body=Verbosity),
     ]
 
 
@@ -41,6 +42,13 @@ def drain(call: Call) -> Processes:
     before = server.list()
     server.drain()
     return before
+
+
+def log_level(call: Call) -> Verbosity:
+    """Let every process tell what is of the level or worse, until it reloads or ends; return what was asked."""
+    wanted = call.read(Verbosity)
+    call.runtime.tell_from(wanted.level)
+    return wanted
 
 
 def _server(call: Call) -> Server:
