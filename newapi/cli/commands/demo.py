@@ -24,6 +24,9 @@ def demo(
     from newapi.cli.output import note, say
     from newapi.ops.demo import example, running
 
+    # A terminal that is closed, or whoever ends this, ends the servers too.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="newapi-demo-") as directory,
         running(Path(directory), example(), note) as it,

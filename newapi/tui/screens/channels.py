@@ -461,7 +461,7 @@ def _ms(ms: int) -> Piece:
 
 
 def _cost(row: ChannelRow) -> Piece:
-    return words.cost(row.quota_per_hour), "" if row.quota_per_hour else "dim"
+    return words.about(row.quota_per_hour), "" if row.quota_per_hour else "dim"
 
 
 def _keys(item: Item, _: int) -> Piece:

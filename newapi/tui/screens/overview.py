@@ -173,7 +173,7 @@ def _columns(kind: TopKind, *, ascii: bool, sparks: bool) -> list[Column[Top]]:
             "cost",
             "$/h",
             lambda t: t.quota / QUOTA_PER_USD,
-            lambda t, _: words.cost(t.quota),
+            lambda t, _: words.about(t.quota),
             kind="usd",
             width=6,
             right=True,

@@ -68,6 +68,14 @@ def cost(quota: int) -> str:
     return dollars(quota / QUOTA_PER_USD)
 
 
+def about(quota: int) -> str:
+    """Return quota as `cost` does, in no more than six cells: what is less than a cent is `<$0.01`, much is `$123`."""
+    usd = quota / QUOTA_PER_USD
+    if 0 < usd < 0.01:
+        return "<$0.01"
+    return f"${usd:.0f}" if 99.995 <= usd < 9_999.5 else dollars(usd)
+
+
 def size(count: int) -> str:
     """Return bytes as `512 B`, `1.2 kB`, `183.5 MB`."""
     left = float(count)
