@@ -321,7 +321,7 @@ class System(Struct, frozen=True, omit_defaults=True):
     """The processes of the gateway, the oldest first, and what they share.
 
     Attributes:
-        generation: The last apply, 0 before the first.
+        generation: The last apply, 0 before the first; `applied_at` is when that was, Unix seconds.
         differences: Objects that an apply would change.
         database: Which one, without its password; `database_bytes` 0 where it does not say.
     """
@@ -333,6 +333,7 @@ class System(Struct, frozen=True, omit_defaults=True):
     differences: int = 0
     database: str = ""
     database_bytes: int = 0
+    applied_at: float = 0.0
 
 
 class Hello(Struct, frozen=True, omit_defaults=True):

@@ -56,6 +56,7 @@ class Look(Struct, frozen=True):
     differences: int
     database_bytes: int
     balances: tuple[Balance, ...] = ()
+    applied_at: float = 0.0
 
 
 class _Seen:
@@ -117,6 +118,7 @@ class Hub:
         self._system = msgspec.structs.replace(
             self._system,
             generation=found.generation,
+            applied_at=found.applied_at,
             sync=found.sync,
             differences=found.differences,
             database_bytes=found.database_bytes,

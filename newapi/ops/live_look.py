@@ -35,7 +35,15 @@ def look(local: Local, snapshot: Snapshot, now: float) -> Look:
         many = "1 object differs" if differences == 1 else f"{differences} objects differ"
         alerts.append(Alert("drift", "", f"{many} from the file"))
     balances = tuple(Balance(*told) for told in store_channels.balances(local.db))
-    return Look(tuple(alerts), generation, sync, differences, sum(maintenance.sizes(local.db).values()), balances)
+    return Look(
+        tuple(alerts),
+        generation,
+        sync,
+        differences,
+        sum(maintenance.sizes(local.db).values()),
+        balances,
+        clock.applied_at(local.db),
+    )
 
 
 def _drift(local: Local, generation: int) -> tuple[Sync, int]:

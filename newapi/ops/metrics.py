@@ -256,6 +256,8 @@ def text(totals: Totals, moment: Moment) -> str:
         BOUNDS_US,
     )
     out.gauge("newapi_config_generation", "The last apply", (), [((), system.generation)])
+    applied = [((), system.applied_at)] if system.applied_at else []
+    out.gauge("newapi_config_last_apply_timestamp_seconds", "When the last apply was", (), applied)
     out.gauge("newapi_config_drift_objects", "Objects that an apply would change", (), [((), system.differences)])
     out.gauge("newapi_database_size_bytes", "Of the database, where it says", (), [((), system.database_bytes)])
     out.gauge("newapi_build_info", "The version that serves", ("version",), [((__version__,), 1)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import peewee
 
 from newapi.store.database import Database
-from newapi.store.models import Clock
+from newapi.store.models import Clock, Generation
 
 
 def generation(db: Database) -> int:
@@ -18,6 +18,13 @@ def applied(db: Database) -> int:
     """Return the number of the last apply, 0 before the first."""
     with db.reading() as c:
         return int(c.execute_sql("SELECT generation FROM clock").fetchone()[0])
+
+
+def applied_at(db: Database) -> float:
+    """Return when the last apply was, Unix seconds, 0 before the first."""
+    with db.reading() as c:
+        last = Generation.select(Generation.created_at).join(Clock, on=Clock.generation == Generation.id)
+        return float(last.scalar(c) or 0)
 
 
 def bump(c: peewee.Database) -> None:

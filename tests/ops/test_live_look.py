@@ -49,11 +49,13 @@ def spend(local: Local, token: str, quota: int, at: float = NOW) -> None:
 
 
 def test_a_gateway_in_order_has_no_alerts(local: Local) -> None:
-    assert look(local, snapshot(local), NOW).sync == "never applied"
+    before = look(local, snapshot(local), NOW)
+    assert (before.sync, before.applied_at) == ("never applied", 0)
     apply(local, local.config, who="test")
     found = look(local, snapshot(local), NOW)
     assert (found.alerts, found.generation, found.sync, found.differences) == ((), 1, "in sync", 0)
     assert found.database_bytes > 0
+    assert found.applied_at > 0
 
 
 @pytest.mark.parametrize(

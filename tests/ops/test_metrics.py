@@ -14,7 +14,11 @@ from tests.ops.test_live_hub import cell, tick
 
 def text(totals: Totals) -> str:
     system = System(
-        1, (Process("p1", memory=5, in_flight=2, ledger_queue=3, ledger_lag=0.5),), generation=7, differences=1
+        1,
+        (Process("p1", memory=5, in_flight=2, ledger_queue=3, ledger_lag=0.5),),
+        generation=7,
+        differences=1,
+        applied_at=99.5,
     )
     channels = [ChannelRow(1, "a", "resting", keys_up=1, keys=3), ChannelRow(2, 'odd "name"\\\n')]
     moment = Moment(system, tuple(channels), (Balance("a", 12.5, 1000.0),), {"chat": 2, "manage": 1})
@@ -61,6 +65,7 @@ def test_what_happened_is_counted() -> None:
     assert got['newapi_channel_keys{channel="a",state="down"}'] == 2
     assert got["newapi_settlement_queue_depth"] == 3
     assert got["newapi_config_generation"] == 7
+    assert got["newapi_config_last_apply_timestamp_seconds"] == 99.5
 
 
 PLACE = {"endpoint", "model", "channel"}
@@ -91,6 +96,7 @@ FAMILIES: dict[str, tuple[str, set[str]]] = {
     "newapi_requests_in_flight": ("gauge", set()),
     "newapi_stream_viewers": ("gauge", set()),
     "newapi_config_generation": ("gauge", set()),
+    "newapi_config_last_apply_timestamp_seconds": ("gauge", set()),
     "newapi_config_drift_objects": ("gauge", set()),
     "newapi_database_size_bytes": ("gauge", set()),
     "newapi_db_query_duration_seconds": ("histogram", {"kind"}),
