@@ -24,9 +24,10 @@ def demo(
     from newapi.cli.output import note, say
     from newapi.ops.demo import example, running
 
-    # A terminal that is closed, or whoever ends this, ends the servers too.
+    # A terminal that is closed, or whoever ends this, ends the servers too; `nohup` is left to mean what it says.
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
+        if signal.getsignal(ending) is signal.SIG_DFL:
+            signal.signal(ending, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="newapi-demo-") as directory,
         running(Path(directory), example(), note) as it,
