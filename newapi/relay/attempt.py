@@ -44,6 +44,7 @@ class Attempts:
         self._model = self._said = model
         self._stream = stream
         self._request: Any = None
+        self._told: tuple[Any, CallersTools] | None = None
         self._last_error: Mapping[str, Any] = {}
         self._count = 0
 
@@ -59,6 +60,17 @@ class Attempts:
                 raise Unsupported(f"{entry.name} requests cannot be told in another format")
             self._request = entry.read_request(self._ingress.body, self._ingress.params)
         return self._request
+
+    def _fitted(self) -> tuple[Any, CallersTools]:
+        """Return the request with names of tools that every vendor takes, and how the caller knows them."""
+        if self._told is None:
+            request, tools = self.request(), CallersTools()
+            if isinstance(request, Request):
+                free = frozenset(t.name for t in request.tools if isinstance(t, CustomTool))
+                request, names = fit(request)
+                tools = CallersTools(free, names)
+            self._told = request, tools
+        return self._told
 
     def ask_for(self, model: str) -> None:
         """Ask for another model from now on."""
@@ -139,13 +151,8 @@ class Attempts:
         else:
             if upstream.write_request is None:
                 raise Unsupported(f"{entry.name} requests cannot be told as {upstream.name}")
-            request = self.request()
-            request = replace(request, model=target.model)
-            if isinstance(request, Request):
-                free = frozenset(t.name for t in request.tools if isinstance(t, CustomTool))
-                request, names = fit(request)
-                tools = CallersTools(free, names)
-            written = upstream.write_request(request, provider.profile(target.model))
+            request, tools = self._fitted()
+            written = upstream.write_request(replace(request, model=target.model), provider.profile(target.model))
             body = written.body
             losses = tuple(loss.what for loss in written.losses)
             if written.content_type != "application/json":
