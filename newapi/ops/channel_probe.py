@@ -28,6 +28,7 @@ from newapi.net.plain import perform
 from newapi.ops import channels
 from newapi.ops.channels import ChannelView
 from newapi.ops.local import Local
+from newapi.providers._openai import is_reasoner
 from newapi.providers.contract import Provider, Target
 from newapi.relay.attempt import Attempts
 from newapi.relay.build import ready
@@ -302,7 +303,7 @@ def _body(kind: Kind, model: str, stream: bool) -> dict[str, Any]:
                 said["stream_options"] = {"include_usage": True}
             if "gemini" in model:
                 return {**said, "max_tokens": 3000}
-            if model.startswith(("o1", "o3", "o4", "gpt-5", "gpt-6")):
+            if is_reasoner(model):
                 return {**said, "max_completion_tokens": 16}
             return {**said, "max_tokens": 50 if "thinking" in model else 16}
 
