@@ -196,9 +196,9 @@ class Tui(App[None]):
 
     async def _followed(self, context: str) -> Kind:
         """Show a gateway until its stream ends; return what it was."""
-        before, self.source, self.model = self.source, None, self._fresh()
-        if before is not None:
-            del before
+        was_shown = self.source is not None
+        self.source, self.model = None, self._fresh()
+        if was_shown:
             gc.collect()  # a database's connections hang on cycles: they are closed now, not some time
         self.source = source = await asyncio.to_thread(self._connect, context)
         stream = source.watch()
