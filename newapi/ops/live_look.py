@@ -28,7 +28,7 @@ def look(local: Local, snapshot: Snapshot, now: float) -> Look:
     Raises:
         StoreError: The database cannot be read.
     """
-    generation = clock.applied(local.db)
+    generation, applied_at = clock.applied(local.db)
     sync, differences = _drift(local, generation)
     alerts = [*_unpriced(snapshot), *_budgets(local.db, snapshot, now)]
     if sync == "drifted":
@@ -42,7 +42,7 @@ def look(local: Local, snapshot: Snapshot, now: float) -> Look:
         differences,
         sum(maintenance.sizes(local.db).values()),
         balances,
-        clock.applied_at(local.db),
+        applied_at,
     )
 
 

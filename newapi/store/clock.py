@@ -14,17 +14,13 @@ def generation(db: Database) -> int:
         return int(c.execute_sql("SELECT epoch FROM clock").fetchone()[0])
 
 
-def applied(db: Database) -> int:
-    """Return the number of the last apply, 0 before the first."""
+def applied(db: Database) -> tuple[int, float]:
+    """Return the number of the last apply, and when it was, Unix seconds; 0 before the first."""
     with db.reading() as c:
-        return int(c.execute_sql("SELECT generation FROM clock").fetchone()[0])
-
-
-def applied_at(db: Database) -> float:
-    """Return when the last apply was, Unix seconds, 0 before the first."""
-    with db.reading() as c:
-        last = Generation.select(Generation.created_at).join(Clock, on=Clock.generation == Generation.id)
-        return float(last.scalar(c) or 0)
+        last = Clock.select(Clock.generation, Generation.created_at)
+        last = last.join(Generation, peewee.JOIN.LEFT_OUTER, on=Clock.generation == Generation.id)
+        number, at = next(iter(last.tuples().execute(c)))
+    return int(number), float(at or 0)
 
 
 def bump(c: peewee.Database) -> None:
