@@ -13,8 +13,9 @@ from newapi import __version__
 from newapi.ops.apply import plan
 from newapi.ops.channels import list_channels
 from newapi.ops.health import NotHealthy, ask
-from newapi.ops.local import Local, admin_socket
+from newapi.ops.local import Local
 from newapi.ops.processes import Worker
+from newapi.ops.workers import running
 from newapi.store import clock
 from newapi.store.ledger import RecordFilter
 from newapi.store.usage import count_records, sums
@@ -63,7 +64,7 @@ def status(local: Local, *, now: float | None = None, timeout: float = 2.0) -> S
     now = time.time() if now is None else now
     since = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
     db = local.db
-    generation, changes = clock.applied(db), plan(local, local.config).changes
+    (generation, _), changes = clock.applied(db), plan(local, local.config).changes
     states = Counter(channel.state for channel in list_channels(db))
     today = RecordFilter(since=since, kinds=("consume", "error"))
     return Status(
@@ -90,10 +91,5 @@ def _serves(listen: str, timeout: float) -> bool:
 
 
 def _workers(local: Local, timeout: float) -> tuple[Worker, ...]:
-    socket = admin_socket(local.config.server, local.path)
-    if socket is None or not socket.exists():
-        return ()
-    from newapi.ops.workers import running  # noqa: PLC0415  (httpx takes longer than all the rest)
-
     found = running(local, timeout=timeout)
     return found.workers if found is not None else ()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newapi.base.errors import NewapiError
 from newapi.base.secret import Secret
 from newapi.config.schema import LogLevel
 from newapi.ops.local import Local, admin_socket
 from newapi.ops.processes import Processes
-from newapi.ops.remote_gateway import RemoteGateway
+
+if TYPE_CHECKING:
+    from newapi.ops.remote_gateway import RemoteGateway
 
 _LOOK_SECONDS = 0.05
 
@@ -28,7 +31,7 @@ def processes(server: str, token: Secret | None = None, *, timeout: float = 5.0)
         Unreachable: It does not answer.
         NewapiError: It refuses, or is of another version.
     """
-    return RemoteGateway(server, token, seconds=timeout).workers()
+    return _at(server, token, timeout).workers()
 
 
 def running(local: Local, *, timeout: float = 5.0) -> Processes | None:
@@ -48,17 +51,23 @@ def reload(server: str, token: Secret | None = None) -> Processes:
     Raises:
         ConfigError: The file is not valid; nothing has changed.
     """
-    return RemoteGateway(server, token).reload()
+    return _at(server, token).reload()
 
 
 def drain(server: str, token: Secret | None = None) -> Processes:
     """Make a running server take no more connections and end with its last request; return its processes."""
-    return RemoteGateway(server, token).drain()
+    return _at(server, token).drain()
 
 
 def log_level(server: str, level: LogLevel, token: Secret | None = None) -> None:
     """Let every process of a running server tell what is `level` or worse, until it reloads or ends."""
-    RemoteGateway(server, token).log_level(level)
+    _at(server, token).log_level(level)
+
+
+def _at(server: str, token: Secret | None, timeout: float | None = None) -> RemoteGateway:
+    from newapi.ops.remote_gateway import RemoteGateway  # noqa: PLC0415  (httpx: `status` mostly finds no server)
+
+    return RemoteGateway(server, token) if timeout is None else RemoteGateway(server, token, seconds=timeout)
 
 
 def wait_for(pid: int) -> None:
