@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from newapi.ops.gateway import Gateway
     from newapi.ops.local import Local
 
-__all__ = ["HERE", "TOKEN", "ContextName", "ServerUrl", "TokenFile", "Where", "here", "mind"]
+__all__ = ["HERE", "ContextName", "ServerUrl", "TokenFile", "Where", "here", "mind", "said"]
 
 ServerUrl = Annotated[
     str | None,
@@ -34,7 +34,7 @@ ContextName = Annotated[
     str | None,
     typer.Option("--context", envvar="NEWAPI_CONTEXT", metavar="NAME", help="Act on a saved one; `local` is this one."),
 ]
-TOKEN = "NEWAPI_ACCESS_TOKEN"
+_TOKEN = "NEWAPI_ACCESS_TOKEN"
 """The variable with an access token."""
 
 
@@ -134,7 +134,7 @@ class Where(NamedTuple):
         server, context = self._named()
         if not server:
             return None
-        if context is None or self.token_file or os.environ.get(TOKEN):
+        if context is None or self.token_file or os.environ.get(_TOKEN):
             return server, _token(server, self.token_file)
         return server, contexts.token_of(context) or _token(server, None)
 
@@ -175,15 +175,21 @@ def _behind(server: str, token: Secret | None) -> Gateway:
     return RemoteGateway(server, token, account())
 
 
-def _token(server: str, token_file: str | None) -> Secret | None:
+def said(token_file: str | None) -> Secret | None:
+    """Return the access token that is said: in a file, or in the environment; None when none is."""
     from newapi.base.secret import Secret
     from newapi.cli.commands._remote import credential
-    from newapi.ops.remote import NotSignedIn
 
     if token_file is not None:
         return credential(token_file)
-    if value := os.environ.get(TOKEN, "").strip():
-        return Secret(value)
-    if server.startswith(("unix:", "ssh:")):
-        return None
-    raise NotSignedIn(f"{server} wants an access token", hint=f"--token-file FILE, or {TOKEN} in the environment")
+    value = os.environ.get(_TOKEN, "").strip()
+    return Secret(value) if value else None
+
+
+def _token(server: str, token_file: str | None) -> Secret | None:
+    from newapi.ops.remote import NotSignedIn
+
+    token = said(token_file)
+    if token is not None or server.startswith(("unix:", "ssh:")):
+        return token
+    raise NotSignedIn(f"{server} wants an access token", hint=f"--token-file FILE, or {_TOKEN} in the environment")

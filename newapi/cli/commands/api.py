@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newapi.cli.commands._gateway import HERE, TOKEN, Where
+from newapi.cli.commands._gateway import HERE, Where, said
 from newapi.cli.commands._options import DryRun, Form
 from newapi.cli.output import Output
 
@@ -86,16 +86,8 @@ def _body(data: str | None, token_file: str | None) -> bytes | None:
 
 def _place(at: Where) -> tuple[str, Secret | None]:
     """Return the server and the credential: a token that is given is shown to this machine's server, too."""
-    import os
-
-    from newapi.base.secret import Secret
-    from newapi.cli.commands._remote import credential
-
-    if not at.elsewhere():
-        if at.token_file is not None:
-            return at.address(), credential(at.token_file)
-        if value := os.environ.get(TOKEN, "").strip():
-            return at.address(), Secret(value)
+    if not at.elsewhere() and (token := said(at.token_file)) is not None:
+        return at.address(), token
     return at.running()
 
 
