@@ -95,6 +95,18 @@ def parse_money(text: str) -> Decimal:
     return Decimal(match[1])
 
 
+def parse_amount(text: str, examples: str) -> Decimal:
+    """Return the US dollars that somebody typed, with the sign or without it.
+
+    Raises:
+        ValueError: It is no amount: `examples` are of some that are.
+    """
+    try:
+        return parse_money(f"${text.removeprefix('$')}")
+    except ValueError:
+        raise ValueError(f"{text!r} is no amount: write {examples}") from None
+
+
 def money_text(amount: Decimal) -> str:
     """Return US dollars (0 or more) as the configuration writes them."""
     return f"${plain(amount)}"

@@ -6,7 +6,7 @@ import ipaddress
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from newapi.config.values import parse_duration, parse_money
+from newapi.config.values import parse_amount, parse_duration
 from newapi.relay.limits import Period
 
 _PERIODS: tuple[Period, ...] = ("day", "week", "month")
@@ -18,10 +18,7 @@ def dollars(text: str) -> Decimal:
     Raises:
         ValueError: It is no amount.
     """
-    try:
-        return parse_money(f"${text.removeprefix('$')}")
-    except ValueError:
-        raise ValueError(f"{text!r} is no amount: write $10 or $0.50") from None
+    return parse_amount(text, "$10 or $0.50")
 
 
 def moment(text: str) -> float | datetime:

@@ -64,12 +64,9 @@ def dollars(text: str) -> Decimal:
     Raises:
         ValueError: It is no amount.
     """
-    from newapi.config.values import parse_money
+    from newapi.config.values import parse_amount
 
-    try:
-        return parse_money(f"${text.removeprefix('$')}")
-    except ValueError:
-        raise ValueError(f"{text!r} is no amount: write '$10' or '$0.50'") from None
+    return parse_amount(text, "'$10' or '$0.50'")
 
 
 def account() -> str:
