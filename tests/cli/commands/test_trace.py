@@ -1,63 +1,21 @@
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 import pytest
 
-from newapi.billing.book import PriceBook
-from newapi.billing.charge import charge
-from newapi.billing.quote import Call
 from newapi.cli.commands._options import when
-from newapi.ir.usage import Usage
 from newapi.ops.local import Local
-from newapi.relay.values import Try
 from newapi.store.ledger import UsageRecord, write_record
 from tests.cli.commands.conftest import Run
+from tests.support.traced import one_record
 
 NOW = 1_800_000_000.0
 
 
-def encoded(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 @pytest.fixture
 def traced(run: Run, local: Local) -> Run:
-    price = PriceBook({}).find("gpt-4o")
-    assert price is not None
-    usage = Usage(input=1000, cache_read=400, output=100)
-    bill = charge(usage, price, call=Call(entry_format="anthropic_messages", upstream_format="openai_chat"))
-    tries = (
-        Try("main", 1, 0, 300, 429, "status", "slow\ndown"),
-        Try("spare", 2, 1, 600, 200, model="mini", group="vip"),
-    )
-    record = UsageRecord(
-        "req-1",
-        NOW,
-        user_name="ann",
-        token_name="ci",
-        group="vip",
-        ip="10.0.0.1",
-        endpoint="chat",
-        model="gpt-4o",
-        upstream_model="gpt-4o-2024-11-20",
-        entry_format="anthropic_messages",
-        upstream_format="openai_chat",
-        stream=True,
-        status=200,
-        channel_name="spare",
-        end_reason="done",
-        quota=bill.quota,
-        usage=encoded(usage),
-        bill=encoded(bill.factors),
-        tries=encoded(tries),
-        losses=encoded(["top_k"]),
-        first_token_ms=950,
-        duration_ms=1200,
-    )
+    record = one_record(NOW, "slow\ndown")
     write_record(local.db, record)
-    write_record(local.db, UsageRecord("req-1/refund", NOW, kind="refund", quota=-bill.quota))
+    write_record(local.db, UsageRecord("req-1/refund", NOW, kind="refund", quota=-record.quota))
     write_record(local.db, UsageRecord("req-2", NOW, kind="error", model="o3", user_name="ann", error="no channel"))
     return run
 
