@@ -19,6 +19,10 @@ import msgspec
 from msgspec import Struct
 
 from newapi.base.errors import NewapiError
+from newapi.config.load import load_server
+from newapi.ops.local import admin_socket
+from newapi.ops.remote_gateway import RemoteGateway
+from newapi.store.ledger import RecordFilter, StoredRecord
 
 _PROMPT = "Say hello"
 _WAIT_SECONDS = 20.0
@@ -59,6 +63,9 @@ class Demo:
         Raises:
             DemoFailed: The gateway answered with an error.
         """
+        # As its operator: whose token it is does not see which way a request went.
+        config = self.directory / "config.toml"
+        there = RemoteGateway(f"unix:{admin_socket(load_server(config).config.server, config)}", None)
         with httpx.Client(base_url=self.url, timeout=30, trust_env=False) as http:
             for entry, path, stream_path, model, body, headers in self._asks():
                 for stream in (False, True):
@@ -66,20 +73,19 @@ class Demo:
                     reply = http.post(stream_path if stream else path, json=sent, headers=headers)
                     if reply.status_code != 200:
                         raise DemoFailed(f"the gateway answered {entry} with {reply.status_code}: {reply.text[:200]}")
-                    row = self._row(http, reply.headers["x-oneapi-request-id"])
+                    record = self._record(there, reply.headers["x-oneapi-request-id"])
                     answer = _streamed(entry, reply.text) if stream else _plain(entry, reply.json())
-                    other = msgspec.json.decode(row["other"], type=dict[str, Any])
                     yield Said(
                         entry=entry,
                         model=model,
                         stream=stream,
                         answer=answer,
-                        channel=row["channel_name"],
-                        upstream=other.get("upstream_format", ""),
-                        prompt_tokens=row["prompt_tokens"],
-                        completion_tokens=row["completion_tokens"],
-                        quota=row["quota"],
-                        request_id=row["request_id"],
+                        channel=record.channel_name,
+                        upstream=record.upstream_format,
+                        prompt_tokens=record.prompt_tokens,
+                        completion_tokens=record.completion_tokens,
+                        quota=record.quota,
+                        request_id=record.request_id,
                     )
 
     def curls(self) -> list[str]:
@@ -132,14 +138,12 @@ class Demo:
             ),
         ]
 
-    def _row(self, http: httpx.Client, request_id: str) -> dict[str, Any]:
-        """Return the log row of a request, which is written a moment after the answer."""
+    def _record(self, there: RemoteGateway, request_id: str) -> StoredRecord:
+        """Return the line of a request in the log, which is written a moment after the answer."""
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
-            rows = http.get("/api/log/token", headers={"authorization": f"Bearer {self.token}"}).json()["data"]
-            for row in rows:
-                if row["request_id"] == request_id:
-                    return row
+            for record in there.records(RecordFilter(request_id=request_id)):
+                return record
             time.sleep(0.05)
         raise DemoFailed(f"request {request_id} did not get a log row")
 

@@ -22,7 +22,7 @@ def test_once_every_format_is_asked_plain_and_streaming_and_billed(tmp_path: Pat
     for entry in ENTRIES:
         assert re.search(rf"^{entry}: ", done.stdout, re.MULTILINE)
         assert re.search(rf"^{entry} \(stream\): ", done.stdout, re.MULTILINE)
-    assert len(re.findall(r"^  route   \w+ -> channel ", done.stdout, re.MULTILINE)) == 8
+    assert len(re.findall(r"^  route   \w+ -> channel mock-\w+ \(\w+\)$", done.stdout, re.MULTILINE)) == 8
     assert len(re.findall(r"^  bill    \d+ in, \d+ out = [1-9]\d* quota = \$0\.0", done.stdout, re.MULTILINE)) == 8
     assert list(tmp_path.glob("newapi-demo-*")) == []
 
